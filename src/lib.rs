@@ -1,0 +1,19 @@
+//! `provision` puts a Docker Compose stack on servers over SSH and proves that it runs.
+//!
+//! The rooms, in the order in which data walks through them; each knows only those above it:
+//! `inventory` → `secrets` → `stack` → `plan` → `ssh` → `host` → `verify` → `report` → `command`.
+//! `docs/architecture.md` has the picture.
+
+pub mod command;
+pub mod error;
+pub mod event;
+pub mod host;
+pub mod inventory;
+pub mod outcome;
+pub mod plan;
+pub mod report;
+pub mod secrets;
+pub mod ssh;
+pub mod stack;
+pub mod verify;
+pub mod yaml;

@@ -1,0 +1,174 @@
+//! Checks and findings: statements about the running stack, and what was found of them.
+//!
+//! A check is plain data derived from a release. It is stored beside the release on the host, so that after a
+//! return the old release is verified by its own checks. It names secrets, it never holds one.
+
+use serde::{Deserialize, Serialize};
+
+/// A statement about the running stack.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its name: `service.what`, unique in a release (`prometheus.targets`).
+    pub name: String,
+    /// The compose service that it is about.
+    pub service: String,
+    /// What is asked.
+    #[serde(flatten)]
+    pub question: Question,
+}
+
+/// What is asked. Ports are on the host's loopback address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "question", rename_all = "snake_case")]
+pub enum Question {
+    /// `GET path` answers 200: the service says itself that it is ready.
+    Ready {
+        /// Port.
+        port: u16,
+        /// Path with a leading slash, `/-/ready`.
+        path: String,
+    },
+    /// Prometheus: every one of these jobs has at least one target, and every target of it is up and was
+    /// scraped within the last three of its intervals.
+    Targets {
+        /// Port.
+        port: u16,
+        /// Job names, sorted.
+        jobs: Vec<String>,
+    },
+    /// Prometheus: the rules that run are those of the release: these groups with this many rules each.
+    Rules {
+        /// Port.
+        port: u16,
+        /// Group name and number of rules.
+        groups: Vec<(String, usize)>,
+    },
+    /// Prometheus or Alertmanager: the configuration that runs means what was sent (defaults aside).
+    Configuration {
+        /// Port.
+        port: u16,
+        /// The flavour, since the two answer at different paths.
+        of: ConfigurationOf,
+        /// The configuration as sent, YAML text. Secret-free.
+        sent: String,
+    },
+    /// Prometheus: at least one Alertmanager is connected, none dropped.
+    Alertmanagers {
+        /// Port.
+        port: u16,
+    },
+    /// Grafana: `/api/health` says that its database is ok.
+    GrafanaHealth {
+        /// Port.
+        port: u16,
+    },
+    /// Grafana: the admin can log in with the password that the secrets file holds.
+    GrafanaLogin {
+        /// Port.
+        port: u16,
+        /// Login name.
+        user: String,
+        /// The name of the secret.
+        password: String,
+    },
+    /// Grafana: these datasources (uid) are there and each answers.
+    GrafanaDatasources {
+        /// Port.
+        port: u16,
+        /// Login name.
+        user: String,
+        /// The name of the secret.
+        password: String,
+        /// Uids, sorted.
+        uids: Vec<String>,
+    },
+    /// Grafana: these dashboards (uid) are there.
+    GrafanaDashboards {
+        /// Port.
+        port: u16,
+        /// Login name.
+        user: String,
+        /// The name of the secret.
+        password: String,
+        /// Uids, sorted.
+        uids: Vec<String>,
+    },
+}
+
+/// Whose configuration a [`Question::Configuration`] compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConfigurationOf {
+    /// `/api/v1/status/config`, YAML in `data.yaml`.
+    Prometheus,
+    /// `/api/v2/status`, YAML in `config.original`.
+    Alertmanager,
+}
+
+impl Check {
+    /// The loopback port that the check asks.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        match &self.question {
+            Question::Ready { port, .. }
+            | Question::Targets { port, .. }
+            | Question::Rules { port, .. }
+            | Question::Configuration { port, .. }
+            | Question::Alertmanagers { port }
+            | Question::GrafanaHealth { port }
+            | Question::GrafanaLogin { port, .. }
+            | Question::GrafanaDatasources { port, .. }
+            | Question::GrafanaDashboards { port, .. } => *port,
+        }
+    }
+
+    /// The secret that the check logs in with.
+    #[must_use]
+    pub fn secret(&self) -> Option<&str> {
+        match &self.question {
+            Question::GrafanaLogin { password, .. }
+            | Question::GrafanaDatasources { password, .. }
+            | Question::GrafanaDashboards { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a check holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It holds.
+    Holds,
+    /// It does not.
+    Fails,
+    /// It was left out, and `found` says why. Never used for a check that could have been asked.
+    Skipped,
+}
+
+/// What was found of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The check's name.
+    pub check: String,
+    /// The service that it is about.
+    pub service: String,
+    /// Whether it holds.
+    pub status: Status,
+    /// What should be.
+    pub expected: String,
+    /// What is.
+    pub found: String,
+    /// What to do when it fails; empty when it holds.
+    pub remedy: String,
+    /// Milliseconds from the first question to this answer.
+    pub took_ms: u64,
+}
+
+impl Finding {
+    /// Whether this stops a rollout.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.status == Status::Fails
+    }
+}
