@@ -2,6 +2,10 @@
 //!
 //! Never touches the network.
 
+mod environment;
 mod host;
+mod layer;
+pub mod units;
 
+pub use environment::{Deploy, Environment, Remote, Variables, names};
 pub use host::{Host, HostName};

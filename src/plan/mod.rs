@@ -2,4 +2,21 @@
 //!
 //! Never does I/O: all of it is pure values and property-tested.
 
+mod bundle;
 pub mod check;
+mod checks;
+mod labels;
+mod make;
+mod manifest;
+mod seal;
+mod state;
+mod step;
+
+pub use bundle::{Bundle, archive};
+pub use checks::checks;
+pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
+pub use make::{Plan, ServiceChange, make};
+pub use manifest::manifest;
+pub use seal::{SealedBundle, seal};
+pub use state::{Container, HostState};
+pub use step::Step;

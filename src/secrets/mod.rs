@@ -1,1 +1,2 @@
-//! room
+//! secrets room
+pub mod token;

@@ -1,1 +1,14 @@
-//! room
+//! Folder + environment → `Release`: files with digests, in which a secret is only a placeholder.
+//!
+//! Never sees a secret's value and does not know that hosts exist.
+
+mod compose;
+mod load;
+mod release;
+mod render;
+mod service;
+mod variables;
+
+pub use load::load;
+pub use release::{File, Release, digest};
+pub use service::{Mount, Reload, SecretFile, Service, Verify};

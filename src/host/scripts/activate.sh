@@ -1,0 +1,126 @@
+# Carries an activation out, detached from any connection, and goes back unless it is confirmed.
+# Arguments: REMOTE PROJECT ID NONCE BOUND CONFIRM PULL KEEP ACTOR
+# shellcheck shell=sh disable=SC1091,SC2154,SC2034,SC2015
+here=$(dirname "$0")
+. "$here/lib.sh"
+. "$here/unseal-lib.sh"
+. "$here/verbs.sh"
+use "$1" "$2"
+id=$3 nonce=$4 bound=$5 confirm=$6 pull=$7 keep=$8 actor=$9
+incoming=$records/incoming.$nonce
+log=$control/log.$nonce
+begun=$(date +%s)
+current=$(current_release)
+
+outcome() { # WORD
+	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s}\n' \
+		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
+	rm -rf "$incoming" "$control/holder"
+	cp "$log" "$records/log/$id.log" 2>/dev/null || :
+	# The lock goes before the word: whoever reads the word may deploy again at once.
+	exec 9>&-
+	say outcome "$1"
+	exit 0
+}
+
+exec 9>"$lock"
+# Probes and followers try the lock for an instant.
+if ! flock -w 2 9; then
+	say error locked "$(cat "$control/holder" 2>/dev/null || echo unknown)"
+	rm -rf "$incoming"
+	say outcome locked
+	exit 0
+fi
+printf 'process %s, release %s, since %s, by %s\n' "$$" "$id" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$actor" >"$control/holder"
+say started "$id"
+
+if [ "$(state_digest)" != "$bound" ]; then
+	say error stale "the host's files changed after it was looked at"
+	outcome stale
+fi
+
+# Puts the release's folder together from what is in place and what was sent, and proves it whole.
+assemble() {
+	new=$incoming/release
+	manifest_lines "$new/manifest" file >"$incoming/list" || return 1
+	mkdir -p "$new/files"
+	while IFS=$tab read -r _ path; do
+		if [ -f "$new/files/$path" ]; then continue; fi
+		mkdir -p "$(dirname "$new/files/$path")" && cp "$remote/$path" "$new/files/$path" || return 1
+	done <"$incoming/list"
+	sed "s/$tab/  /" "$incoming/list" >"$incoming/sums" || return 1
+	(cd "$new/files" && sha256sum -c --status 2>/dev/null) <"$incoming/sums" ||
+		(cd "$new/files" && sha256sum -c -s) <"$incoming/sums" || return 1
+	if [ ! -f "$new/sealed.age" ] && [ -n "$current" ] && [ -f "$records/releases/$current/sealed.age" ]; then
+		cp "$records/releases/$current/sealed.age" "$new/sealed.age" || return 1
+	fi
+	rm -rf "$records/activation" "$records/activation.new"
+	mkdir "$records/activation.new" || return 1
+	mv "$new/forward" "$new/back" "$records/activation.new/" || return 1
+	printf '%s\n' "$id" >"$records/activation.new/id" || return 1
+	printf '%s\n' "$nonce" >"$records/activation.new/nonce" || return 1
+	if [ "$id" != "$current" ]; then
+		rm -rf "$records/releases/$id" && mv "$new" "$records/releases/$id" || return 1
+	else
+		# The current release put right: its folder is needed for going back, so it is only completed.
+		(cd "$new" && find . -type d -exec mkdir -p "$records/releases/$id/{}" \; &&
+			find . -type f -exec mv -f {} "$records/releases/$id/{}" \;) || return 1
+	fi
+	# From here on an interruption is undone by whoever finds this folder.
+	mv "$records/activation.new" "$records/activation"
+}
+
+old_manifest=
+if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
+if ! assemble; then
+	say error disk "the release could not be put together: $(df -P -k "$remote" | tail -n 1)"
+	rm -rf "$records/activation.new" "$records/activation"
+	outcome refused
+fi
+release=$id
+manifest=$records/releases/$id/manifest
+
+# Waits for the word of the controller: 0 confirmed, 1 go back.
+await_answer() {
+	deadline=$(($(date +%s) + confirm))
+	say waiting "$deadline"
+	while [ "$(date +%s)" -lt "$deadline" ]; do
+		if [ -f "$control/answer.$nonce" ]; then
+			read -r answer <"$control/answer.$nonce"
+			[ "$answer" = confirm ] && return 0
+			say error returned "the controller asked to go back"
+			return 1
+		fi
+		sleep 0.2
+	done
+	failed unconfirmed "nobody confirmed the release within $confirm s"
+}
+
+commit() {
+	printf '%s\n' "$id" >"$records/current.new" && mv -f "$records/current.new" "$records/current" ||
+		{ failed disk "cannot write $records/current"; return 1; }
+	rm -rf "$records/activation"
+	touch "$records/releases/$id"
+	kept=0
+	# shellcheck disable=SC2012 # ids are hex words
+	ls -t "$records/releases" | while read -r other; do
+		kept=$((kept + 1))
+		if [ "$kept" -gt "$keep" ] && [ "$other" != "$id" ]; then rm -rf "$records/releases/${other:?}"; fi
+	done
+}
+
+if carry_out "$records/activation/forward" && await_answer && commit; then
+	outcome deployed
+fi
+
+say returning "${current:-nothing}"
+if [ -n "$current" ]; then
+	manifest=$records/releases/$current/manifest
+	release=$current
+	old_manifest=$records/releases/$id/manifest
+fi
+if carry_out "$records/activation/back"; then
+	rm -rf "$records/activation"
+	outcome returned
+fi
+outcome stuck

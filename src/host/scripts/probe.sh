@@ -1,0 +1,83 @@
+# Looks at the host and changes nothing. Arguments: REMOTE PROJECT.
+# Answers a header with a version, "key value" lines, one JSON line a container, and a trailer.
+# shellcheck shell=sh disable=SC2154
+use "$1" "$2"
+work=$(mktemp -d /run/provision-probe.XXXXXX 2>/dev/null || mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# docker's answers take longest: they are asked for while the rest is read.
+{
+	if docker version --format '{{.Server.Version}}' >"$work/docker" 2>"$work/docker-error"; then
+		docker network ls --format '{{.Name}}' >"$work/networks" 2>/dev/null || :
+	else
+		rm -f "$work/docker"
+	fi
+} &
+{
+	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
+	if [ -s "$work/ids" ]; then
+		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .Id}},"image":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
+	fi
+} &
+# Asking compose for its version takes long; where a release runs it is known to work.
+current=$(current_release)
+if [ -z "$current" ]; then
+	{ docker compose version --short >"$work/compose" 2>/dev/null || rm -f "$work/compose"; } &
+fi
+
+echo "provision-probe 1"
+for name in docker age flock sha256sum tar timeout mount; do
+	command -v "$name" >/dev/null 2>&1 || echo "missing $name"
+done
+if [ -d /run/systemd/system ]; then echo "systemd yes"; else echo "systemd no"; fi
+for kind in ed25519 rsa; do
+	if [ -r "/etc/ssh/ssh_host_${kind}_key.pub" ] && [ -f "/etc/ssh/ssh_host_${kind}_key" ]; then
+		echo "hostkey $(cut -d ' ' -f 1,2 "/etc/ssh/ssh_host_${kind}_key.pub")"
+		break
+	fi
+done
+free_bytes() { # PATH
+	where=$1
+	while [ ! -d "$where" ]; do where=$(dirname "$where"); done
+	df -P -k "$where" 2>/dev/null | {
+		read -r _
+		read -r _ _ _ free _ && echo "$((free * 1024))"
+	}
+}
+echo "free $(free_bytes "$remote")"
+echo "dockerfree $(free_bytes /var/lib/docker)"
+if [ -n "$current" ]; then echo "current $current"; fi
+files_in_place >"$work/files"
+echo "digest $({
+	current_release
+	echo
+	cat "$work/files"
+} | sha256sum | cut -c 1-64)"
+sed 's/^/file /' "$work/files"
+if [ -d "$records/bin" ]; then
+	(cd "$records/bin" && find . -type f -exec sha256sum {} +) | sed 's|^\([0-9a-f]*\)  \./|script \1 |'
+fi
+if [ -d "$records/releases" ]; then
+	for release in "$records/releases"/*; do
+		[ -d "$release" ] && echo "kept ${release##*/}"
+	done
+fi
+manifest=$records/releases/$current/manifest
+if [ -n "$current" ] && [ -f "$manifest" ]; then
+	sed -n "s/^fingerprint$tab\(.*\)$tab/fingerprint \1 /p; s/^sealed$tab/sealed /p" "$manifest"
+	if is_unsealed "$manifest"; then echo "unsealed yes"; else echo "unsealed no"; fi
+fi
+if [ -d "$records/activation" ]; then echo "interrupted $(cat "$records/activation/id" 2>/dev/null)"; fi
+if [ -f "$lock" ] && command -v flock >/dev/null 2>&1 && ! flock -n "$lock" true; then
+	echo "holder $(cat "$control/holder" 2>/dev/null || echo unknown)"
+fi
+wait
+if [ -s "$work/docker" ]; then
+	echo "docker $(cat "$work/docker")"
+else
+	echo "docker-error $(tr '\n' ' ' <"$work/docker-error")"
+fi
+if [ -n "$current" ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
+if [ -f "$work/networks" ]; then sed 's/^/network /' "$work/networks"; fi
+if [ -f "$work/containers" ]; then sed 's/^/container /' "$work/containers"; fi
+echo "end"

@@ -1,0 +1,67 @@
+# Takes a release from standard input, starts its activation detached from this connection and follows it.
+# Arguments: REMOTE PROJECT OWNER GROUP MODE KEEP ID SIZE DIGEST BOUND CONFIRM PULL NONCE ACTOR
+# shellcheck shell=sh disable=SC2154
+use "$1" "$2"
+owner=$3 group=$4 mode=$5 keep=$6 id=$7 size=$8 digest=$9
+shift 9
+bound=$1 confirm=$2 pull=$3 nonce=$4 actor=$5
+
+refuse() { # WORD TEXT
+	printf 'error\t%s\t%s\noutcome\trefused\n' "$1" "$2"
+	exit 0
+}
+
+known=yes
+[ -d "$remote" ] || known=no
+mkdir -p "$remote" "$control" 2>/dev/null || refuse folder "cannot make $remote"
+[ -d "$records" ] || mkdir "$records" || refuse disk "cannot make $records: $(df -P -k "$remote" | tail -n 1)"
+if [ "$known" = no ]; then
+	chown "$owner:$group" "$remote" 2>/dev/null || refuse owner "there is no user $owner or group $group"
+	chmod "$mode" "$remote"
+fi
+incoming=$records/incoming.$nonce
+trap 'rm -rf "$incoming"' EXIT
+mkdir -p "$incoming" "$records/bin" "$records/releases" "$records/log" 2>/dev/null ||
+	refuse disk "cannot write below $records: $(df -P -k "$remote" | tail -n 1)"
+cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(df -P -k "$remote" | tail -n 1)"
+got=$(wc -c <"$incoming/tar")
+[ "$got" -eq "$size" ] || refuse stream "$got of $size bytes arrived"
+[ "$(sha256sum <"$incoming/tar" | cut -c 1-64)" = "$digest" ] || refuse stream "the digest of the stream is wrong"
+tar -x -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
+	refuse disk "the stream could not be unpacked: $(df -P -k "$remote" | tail -n 1)"
+rm -f "$incoming/tar"
+if [ -d "$incoming/bin" ]; then
+	for script in "$incoming/bin"/*; do
+		mv -f "$script" "$records/bin/" || refuse disk "cannot write $records/bin"
+	done
+fi
+
+log=$control/log.$nonce
+for old in "$control"/log.* "$control"/answer.*; do
+	case $old in
+	*.\* | "$log") ;;
+	*) if flock -n "$lock" true 2>/dev/null; then rm -f "$old"; fi ;;
+	esac
+done
+: >"$log"
+trap - EXIT
+set -- /bin/sh "$records/bin/activate.sh" "$remote" "$project" "$id" "$nonce" "$bound" "$confirm" "$pull" "$keep" "$actor"
+if [ -d /run/systemd/system ]; then
+	# A fixed unit name excludes a second one. systemd-run sets no HOME, and docker looks there for credentials.
+	systemd-run --quiet --collect --unit="provision-$project" --setenv=HOME=/root "$@" >/dev/null 2>&1 || {
+		rm -rf "$incoming"
+		systemctl is-active --quiet "provision-$project" || refuse supervisor "systemd-run could not start the activation"
+		printf 'error\tlocked\t%s\noutcome\tlocked\n' "$(cat "$control/holder" 2>/dev/null || echo unknown)"
+		exit 0
+	}
+else
+	HOME=/root setsid -f "$@" >/dev/null 2>&1 </dev/null
+fi
+# The supervisor says "started" once it holds the lock.
+tries=0
+while [ ! -s "$log" ]; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 300 ] || refuse supervisor "the supervisor did not start within 30 s"
+	sleep 0.1
+done
+follow "$log" 0

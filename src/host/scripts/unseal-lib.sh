@@ -1,0 +1,47 @@
+# Opens a release's sealed bundle into tmpfs. Sourced by the activation and by the boot units.
+# shellcheck shell=sh disable=SC2154,SC2015,SC2034
+
+# Sets unseal_error and returns 1 when it cannot.
+unseal() { # RELEASE-FOLDER
+	unseal_error=
+	if ! grep -q " $run tmpfs " /proc/mounts; then
+		mkdir -p "$run" && chmod 0711 /run/provision "$run" || { unseal_error="cannot make $run"; return 1; }
+		# noswap: where the kernel has it, secrets do not reach a swap disk either.
+		mount -t tmpfs -o noswap,size=8m,mode=0711 provision "$run" 2>/dev/null ||
+			mount -t tmpfs -o size=8m,mode=0711 provision "$run" ||
+			{ unseal_error="cannot mount a tmpfs at $run"; return 1; }
+	fi
+	manifest_lines "$1/manifest" secret >"$run/.wanted"
+	if [ -s "$run/.wanted" ]; then
+		folder=$1
+		set --
+		for key in /etc/ssh/ssh_host_ed25519_key /etc/ssh/ssh_host_rsa_key; do
+			[ -f "$key" ] && set -- "$@" -i "$key"
+		done
+		rm -rf "$run/.new"
+		mkdir "$run/.new"
+		if ! age -d "$@" -o "$run/.tar" "$folder/sealed.age" 2>"$run/.error"; then
+			unseal_error="age: $(tr '\n' ' ' <"$run/.error")"
+			rm -rf "$run/.new" "$run/.tar"
+			return 1
+		fi
+		tar -x -p -f "$run/.tar" -C "$run/.new" || { unseal_error="the bundle is not an archive"; return 1; }
+		rm -f "$run/.tar" "$run/.error"
+	fi
+	while IFS=$tab read -r service file uid; do
+		# The folder stays the one that a container has mounted; the file in it is renamed over.
+		[ -d "$run/$service" ] || mkdir "$run/$service" || { unseal_error="cannot make $run/$service"; return 1; }
+		chown "$uid:$uid" "$run/$service" && chmod 0500 "$run/$service" &&
+			mv -f "$run/.new/$service/$file" "$run/$service/$file" ||
+			{ unseal_error="cannot put $service/$file in place"; return 1; }
+	done <"$run/.wanted"
+	for folder in "$run"/*; do
+		[ -d "$folder" ] || continue
+		for path in "$folder"/*; do
+			[ -f "$path" ] || continue
+			grep -q "^${folder##*/}$tab${path##*/}$tab" "$run/.wanted" || rm -f "$path"
+		done
+		grep -q "^${folder##*/}$tab" "$run/.wanted" || rmdir "$folder" 2>/dev/null || :
+	done
+	rm -rf "$run/.new" "$run/.wanted"
+}

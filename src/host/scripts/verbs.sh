@@ -1,0 +1,266 @@
+# The fixed verbs that an activation consists of. Each returns 0 or says why not and returns 1.
+# Called below `if`, where the shell ignores `set -e`: so every command is checked by itself.
+# shellcheck shell=sh disable=SC2154,SC2015
+
+say() { # KIND TEXT...: one log line, words separated by tabs
+	line=$1
+	shift
+	for word in "$@"; do line=$line$tab$(printf '%s' "$word" | tr '\t\n\r' '   '); done
+	printf '%s\n' "$line" >>"$log"
+}
+
+say_lines() { # KIND SUBJECT, lines on standard input
+	while IFS= read -r text || [ -n "$text" ]; do say "$1" "$2" "$text"; done
+}
+
+failed() { # WORD TEXT
+	say error "$1" "$2"
+	return 1
+}
+
+# The lock is closed in every child: one that survives us would keep it.
+docker_() { command docker "$@" 9>&-; }
+
+compose() {
+	docker_ compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
+		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@"
+}
+
+verb_pull() { # IMAGE
+	if docker_ image inspect "$1" >/dev/null 2>&1; then return 0; fi
+	say progress "$1" pulling
+	if ! timeout "$pull" docker pull "$1" >"$control/pull" 2>&1 9>&-; then
+		say_lines output "$1" <"$control/pull"
+		failed pull "$1: $(tail -n 1 "$control/pull")"
+		return 1
+	fi
+	say progress "$1" pulled
+}
+
+# A file in place that is not what the current release put there is somebody's work: it is kept.
+set_aside() { # PATH
+	digest=$(sha256sum <"$remote/$1" | cut -c 1-64)
+	if [ -n "$old_manifest" ] && grep -q -F "file$tab$digest$tab$1" "$old_manifest"; then return 0; fi
+	if grep -q -F "file$tab$digest$tab$1" "$manifest"; then return 0; fi
+	kept=$records/set-aside/$nonce/$1
+	mkdir -p "$(dirname "$kept")" && cp "$remote/$1" "$kept" && say output "$1" "was edited here; the edited file is kept as $kept"
+}
+
+verb_place() { # RELEASE
+	source=$records/releases/$1/files
+	manifest_lines "$manifest" file >"$control/files" || return 1
+	while IFS=$tab read -r _ path; do
+		if cmp -s "$source/$path" "$remote/$path" 2>/dev/null; then continue; fi
+		if [ -f "$remote/$path" ]; then set_aside "$path" || return 1; fi
+		# Rename inside the folder: who mounted the folder sees the old file or the new one, never a half.
+		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new") ||
+			{ failed disk "cannot write $remote/$path"; return 1; }
+		chmod 0644 "$remote/$path.provision-new" && mv -f "$remote/$path.provision-new" "$remote/$path" ||
+			{ failed disk "cannot write $remote/$path"; return 1; }
+	done <"$control/files"
+	files_in_place >"$control/in-place" || return 1
+	while read -r _ path; do
+		if grep -q "$tab$(printf '%s' "$path" | sed 's/[][\\.*^$]/\\&/g')\$" "$control/files"; then continue; fi
+		set_aside "$path" && rm -f "$remote/$path" || { failed disk "cannot remove $remote/$path"; return 1; }
+		(cd "$remote" && rmdir -p "$(dirname "$path")" 2>/dev/null) || :
+	done <"$control/in-place"
+}
+
+verb_unseal() { # RELEASE
+	unseal "$records/releases/$1" || { failed unseal "$unseal_error"; return 1; }
+}
+
+verb_units() {
+	[ -d /run/systemd/system ] || return 0
+	changed=no
+	for unit in "$records/releases/$release/units"/*; do
+		[ -f "$unit" ] || continue
+		name=${unit##*/}
+		if cmp -s "$unit" "/etc/systemd/system/$name"; then continue; fi
+		cp "$unit" "/etc/systemd/system/$name" && chmod 0644 "/etc/systemd/system/$name" ||
+			{ failed units "cannot write /etc/systemd/system/$name"; return 1; }
+		changed=yes
+	done
+	if [ "$changed" = no ]; then return 0; fi
+	systemctl daemon-reload 9>&- || { failed units "systemctl daemon-reload failed"; return 1; }
+	for unit in "$records/releases/$release/units"/*; do
+		systemctl enable --quiet "${unit##*/}" 9>&- 2>/dev/null || { failed units "cannot enable ${unit##*/}"; return 1; }
+	done
+}
+
+own_containers() { # prints ID STATE NAME SERVICE, tab-separated
+	docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$project" \
+		--format "{{.ID}}$tab{{.State}}$tab{{.Names}}$tab{{.Label \"com.docker.compose.service\"}}"
+}
+
+# A killed or failed `up` leaves created and misnamed containers, over which the next one stumbles.
+clean_half_made() {
+	own_containers >"$control/containers" || return 1
+	while IFS=$tab read -r container state name service; do
+		right=$(manifest_lines "$manifest" service | sed -n "s/^$service$tab\([^$tab]*\)$tab.*/\1/p")
+		if [ "$state" = created ] || { [ -n "$right" ] && [ "$name" != "$right" ]; }; then
+			say output "$service" "removing the half-made container $name"
+			docker_ rm -f "$container" >/dev/null 2>&1 || return 1
+		fi
+	done <"$control/containers"
+}
+
+verb_up() { # RELEASE
+	# Restarts before we touched anything are not this release's.
+	inspect_all >"$control/before" 2>/dev/null || :
+	attempt=1
+	while :; do
+		clean_half_made || { failed docker "docker does not answer"; return 1; }
+		{
+			code=0
+			compose up -d --pull never --remove-orphans 2>&1 || code=$?
+			echo "$code" >"$control/up-code"
+		} | tee "$control/up" | say_lines compose up
+		if [ "$(cat "$control/up-code")" -eq 0 ] && all_made; then return 0; fi
+		[ "$attempt" -lt 2 ] || break
+		attempt=$((attempt + 1))
+	done
+	failed up "$(grep -v '^ *Container\|^ *Network\|^ *Volume' "$control/up" | tail -n 1)"
+}
+
+# Whether each service has a container of this release, whatever it does.
+all_made() {
+	inspect_all >"$control/now" || return 1
+	manifest_lines "$manifest" service >"$control/services"
+	while IFS=$tab read -r service name label _; do
+		grep -q "^$service $name $label " "$control/now" || return 1
+	done <"$control/services"
+}
+
+verb_signal() { # SERVICE SIGNAL
+	container=$(docker_ ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1") || return 1
+	[ -n "$container" ] || { failed signal "$1 has no running container"; return 1; }
+	# To the process itself: `docker kill` would mark the container as stopped by hand.
+	pid=$(docker_ inspect -f '{{.State.Pid}}' "$container") || return 1
+	kill -s "$2" "$pid" || { failed signal "$1: signal $2 to process $pid failed"; return 1; }
+	say progress "$1" "reload asked"
+}
+
+# SERVICE NAME LABEL STATE HEALTH RESTARTS EXIT ID a line, for our project's containers.
+inspect_all() {
+	ids=$(docker_ ps -aq --no-trunc --filter "label=com.docker.compose.project=$project") || return 1
+	[ -n "$ids" ] || return 0
+	# shellcheck disable=SC2086 # ids are hex words
+	docker_ inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} {{index .Config.Labels "provision.digest"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}' $ids |
+		sed 's| /| |'
+}
+
+last_lines() { # SERVICE CONTAINER
+	docker_ logs --tail 15 "$2" 2>&1 | say_lines log "$1"
+}
+
+# Judges one expected service in $control/now: prints ok, wait REASON or fail REASON.
+judge() { # SERVICE NAME LABEL ONE_SHOT
+	while read -r service name label state health restarts code container; do
+		[ "$service" = "$1" ] && [ "$name" = "$2" ] || continue
+		before=$(sed -n "s/^[^ ]* [^ ]* [^ ]* [^ ]* [^ ]* \([0-9]*\) [^ ]* $container\$/\1/p" "$control/before")
+		if [ "$label" != "$3" ]; then
+			echo "wait its container is not of this release yet"
+		elif [ "$4" = 1 ]; then
+			case $state:$code in
+			exited:0) echo ok ;;
+			exited:* | dead:*) echo "fail it ended with exit code $code" ;;
+			*) echo "wait it runs" ;;
+			esac
+		elif [ "$restarts" -gt "${before:-0}" ] || [ "$state" = restarting ]; then
+			echo "fail it crashes: exit code $code, restarted $restarts times"
+		elif [ "$state" != running ]; then
+			echo "fail its container is $state, exit code $code"
+		elif [ "$health" = unhealthy ]; then
+			echo "fail its health check fails"
+		elif [ "$health" = starting ]; then
+			echo "wait its health check has not passed yet"
+		else
+			echo ok
+		fi
+		return
+	done <"$control/now"
+	echo "wait it has no container"
+}
+
+verb_settle() { # RELEASE SECONDS
+	settling=$(date +%s)
+	still=$settling
+	previous=
+	manifest_lines "$manifest" service >"$control/services"
+	while :; do
+		inspect_all >"$control/now" || { failed docker "docker does not answer"; return 1; }
+		now=$(date +%s)
+		waiting=
+		while IFS=$tab read -r service name label once _; do
+			verdict=$(judge "$service" "$name" "$label" "$once")
+			case $verdict in
+			fail*)
+				last_lines "$service" "$name"
+				failed container "$service: ${verdict#fail }"
+				return 1
+				;;
+			wait*) waiting="$waiting$service: ${verdict#wait }; " ;;
+			esac
+		done <"$control/services"
+		look=$(cat "$control/now")
+		if [ "$look" != "$previous" ] || [ -n "$waiting" ]; then still=$now; fi
+		if [ "$look" != "$previous" ]; then
+			while read -r service _ _ state health _; do say progress "$service" "$state, $health"; done <"$control/now"
+		fi
+		previous=$look
+		if [ -z "$waiting" ] && [ "$((now - still))" -ge "$2" ]; then return 0; fi
+		if [ "$((now - settling))" -ge "$((180 + $2))" ]; then
+			failed settle "${waiting:-containers keep changing}"
+			return 1
+		fi
+		sleep 0.5
+	done
+}
+
+verb_down() {
+	if [ -f "$remote/docker-compose.provision.yml" ]; then
+		compose down --remove-orphans >"$control/down" 2>&1 || {
+			failed down "$(tail -n 1 "$control/down")"
+			return 1
+		}
+	fi
+	own_containers >"$control/containers" || return 1
+	while IFS=$tab read -r container _; do docker_ rm -f "$container" >/dev/null 2>&1 || return 1; done <"$control/containers"
+}
+
+verb_clear() {
+	files_in_place >"$control/in-place" || return 1
+	while read -r _ path; do
+		set_aside "$path" && rm -f "$remote/$path" || return 1
+		(cd "$remote" && rmdir -p "$(dirname "$path")" 2>/dev/null) || :
+	done <"$control/in-place"
+	for unit in "/etc/systemd/system/provision-$project-"*.service; do
+		[ -f "$unit" ] || continue
+		systemctl disable --quiet "${unit##*/}" 9>&- 2>/dev/null || :
+		rm -f "$unit"
+	done
+	if [ -d /run/systemd/system ]; then systemctl daemon-reload 9>&- || :; fi
+	if grep -q " $run tmpfs " /proc/mounts; then umount "$run" || return 1; fi
+	rmdir "$run" 2>/dev/null || :
+	rm -rf "$records/releases/$release"
+}
+
+# Carries a list out, step by step, until one fails.
+carry_out() { # LIST
+	while IFS=$tab read -r verb first second <&3; do
+		say step "$verb" "$first${second:+ $second}"
+		case $verb in
+		pull) verb_pull "$first" ;;
+		place) verb_place "$first" ;;
+		unseal) verb_unseal "$first" ;;
+		units) verb_units ;;
+		up) verb_up "$first" ;;
+		signal) verb_signal "$first" "$second" ;;
+		settle) verb_settle "$first" "$second" ;;
+		down) verb_down ;;
+		clear) verb_clear ;;
+		*) failed verb "unknown verb $verb" ;;
+		esac || return 1
+	done 3<"$1"
+}

@@ -1,0 +1,203 @@
+//! Derives the checks of a release: nothing is asked of a component that it does not have.
+
+use crate::error::{Place, Problem};
+use crate::plan::check::{Check, ConfigurationOf, Question};
+use crate::stack::{Release, Service, Verify};
+use crate::yaml::{Document, Value};
+
+/// The checks of a release, in the order of its services.
+///
+/// # Errors
+/// What makes a check impossible to derive: a configuration that is missing, a rule pattern that matches no
+/// file of the release.
+pub fn checks(release: &Release) -> Result<Vec<Check>, Vec<Problem>> {
+    let mut checks = Vec::new();
+    let mut problems = Vec::new();
+    for (name, service) in &release.services {
+        let Some(verify) = &service.verify else { continue };
+        match questions(release, service, verify) {
+            Ok(questions) => checks.extend(questions.into_iter().map(|(what, question)| Check {
+                name: format!("{name}.{what}"),
+                service: name.clone(),
+                question,
+            })),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if problems.is_empty() { Ok(checks) } else { Err(problems) }
+}
+
+type Questions = Vec<(&'static str, Question)>;
+
+fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Questions, Problem> {
+    let ready = |port: u16, path: &str| ("ready", Question::Ready { port, path: path.to_owned() });
+    match verify {
+        Verify::Http { port, path } => Ok(vec![ready(*port, path)]),
+        Verify::Prometheus { port, config } => {
+            let (document, sent) = configuration(release, config)?;
+            let mut list = vec![
+                ready(*port, "/-/ready"),
+                ("configuration", Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent }),
+                ("rules", Question::Rules { port: *port, groups: rule_groups(release, service, config, &document)? }),
+                ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
+            ];
+            let alerting = document.value().get("alerting").and_then(|a| a.get("alertmanagers"));
+            if alerting.and_then(Value::as_sequence).is_some_and(|list| !list.is_empty()) {
+                list.push(("alertmanagers", Question::Alertmanagers { port: *port }));
+            }
+            Ok(list)
+        }
+        Verify::Alertmanager { port, config } => {
+            let (_, sent) = configuration(release, config)?;
+            Ok(vec![
+                ready(*port, "/-/ready"),
+                ("configuration", Question::Configuration { port: *port, of: ConfigurationOf::Alertmanager, sent }),
+            ])
+        }
+        Verify::Grafana { port, user, password } => {
+            let (port, user, password) = (*port, user.clone(), password.clone());
+            let mut list = vec![
+                ("health", Question::GrafanaHealth { port }),
+                ("login", Question::GrafanaLogin { port, user: user.clone(), password: password.clone() }),
+            ];
+            let uids = datasources(release, service);
+            if !uids.is_empty() {
+                let (user, password) = (user.clone(), password.clone());
+                list.push(("datasources", Question::GrafanaDatasources { port, user, password, uids }));
+            }
+            let uids = dashboards(release, service);
+            if !uids.is_empty() {
+                list.push(("dashboards", Question::GrafanaDashboards { port, user, password, uids }));
+            }
+            Ok(list)
+        }
+    }
+}
+
+fn configuration(release: &Release, path: &str) -> Result<(Document, String), Problem> {
+    let file = release.files.get(path).ok_or_else(|| {
+        Problem::new(
+            Place::file(path),
+            "is named by a `verify:` in the compose file, and the stack has no such file",
+            "Correct `config:`; a file that holds a secret cannot be compared.",
+        )
+    })?;
+    let text = String::from_utf8_lossy(&file.content).into_owned();
+    let document =
+        Document::parse(path, &text).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| {
+            Problem::new(Place::file(path), "is not YAML", "")
+        }))?;
+    Ok((document, text))
+}
+
+fn sequence<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_sequence).into_iter().flatten()
+}
+
+fn jobs(document: &Document) -> Vec<String> {
+    let mut jobs: Vec<String> = sequence(document.value(), "scrape_configs")
+        .filter_map(|job| job.get("job_name").and_then(Value::as_str))
+        .map(str::to_owned)
+        .collect();
+    jobs.sort();
+    jobs
+}
+
+/// The rule groups that the configuration's patterns find among the release's files.
+fn rule_groups(
+    release: &Release,
+    service: &Service,
+    config: &str,
+    document: &Document,
+) -> Result<Vec<(String, usize)>, Problem> {
+    let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut groups = Vec::new();
+    for (index, pattern) in sequence(document.value(), "rule_files").filter_map(Value::as_str).enumerate() {
+        let in_stack = if pattern.starts_with('/') {
+            service.mounts.iter().filter(|mount| !mount.source.starts_with('/')).find_map(|mount| {
+                let rest = pattern.strip_prefix(&mount.target)?.strip_prefix('/')?;
+                Some(format!("{}/{rest}", mount.source))
+            })
+        } else {
+            Some(format!("{folder}/{pattern}"))
+        };
+        let nowhere = |why: &str| {
+            document.problem(
+                &["rule_files", &index.to_string()],
+                format!("`{pattern}` {why}"),
+                "Prometheus would start without these rules and not call that an error: correct the pattern or the mount.",
+            )
+        };
+        let in_stack = in_stack.ok_or_else(|| nowhere("is in no folder that the service mounts"))?;
+        let files: Vec<_> = release.files.iter().filter(|(path, _)| matches(&in_stack, path)).collect();
+        if files.is_empty() {
+            return Err(nowhere("matches no file of the stack"));
+        }
+        for (path, file) in files {
+            let parsed = Document::parse(path, &String::from_utf8_lossy(&file.content))
+                .map_err(|mut problems| problems.remove(0))?;
+            for group in sequence(parsed.value(), "groups") {
+                let name = group.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                groups.push((name, sequence(group, "rules").count()));
+            }
+        }
+    }
+    groups.sort();
+    Ok(groups)
+}
+
+/// A path against a pattern with `*`, which matches inside one folder as in Prometheus.
+fn matches(pattern: &str, path: &str) -> bool {
+    let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
+    pattern.len() == path.len() && pattern.iter().zip(&path).all(|(pattern, part)| matches_part(pattern, part))
+}
+
+fn matches_part(pattern: &str, text: &str) -> bool {
+    let Some((before, after)) = pattern.split_once('*') else { return pattern == text };
+    let Some(rest) = text.strip_prefix(before) else { return false };
+    (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches_part(after, &rest[at..]))
+}
+
+/// Uids of the datasources that the service's mounted files provision.
+fn datasources(release: &Release, service: &Service) -> Vec<String> {
+    let mut uids = Vec::new();
+    for (path, file) in release.files.iter().filter(|(path, _)| service.mounts_file(path)) {
+        if !(path.ends_with(".yml") || path.ends_with(".yaml")) {
+            continue;
+        }
+        let Ok(document) = Document::parse(path, &String::from_utf8_lossy(&file.content)) else { continue };
+        uids.extend(
+            sequence(document.value(), "datasources")
+                .filter_map(|source| source.get("uid").and_then(Value::as_str))
+                .map(str::to_owned),
+        );
+    }
+    uids.sort();
+    uids
+}
+
+/// Uids of the dashboards in the folders that the service watches.
+fn dashboards(release: &Release, service: &Service) -> Vec<String> {
+    let mut uids: Vec<String> = release
+        .files
+        .iter()
+        .filter(|(path, _)| path.ends_with(".json") && service.watches(path))
+        .filter_map(|(_, file)| serde_json::from_slice::<serde_json::Value>(&file.content).ok())
+        .filter_map(|dashboard| dashboard.get("uid").and_then(|uid| uid.as_str()).map(str::to_owned))
+        .collect();
+    uids.sort();
+    uids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stays_inside_its_folder() {
+        assert!(matches("prometheus/alerts/*.yml", "prometheus/alerts/koprogo.yml"));
+        assert!(!matches("prometheus/alerts/*.yml", "prometheus/alerts/more/koprogo.yml"));
+        assert!(!matches("prometheus/alerts/*.yml", "prometheus/alerts/koprogo.yaml"));
+        assert!(matches("a/b*c*.yml", "a/bxcx.yml"));
+    }
+}

@@ -1,0 +1,284 @@
+//! The plan: what a host has to do to run a release, and what to undo it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Generated, HostState, ReleaseId, Step};
+use crate::stack::{Release, Service};
+
+/// What happens to one service, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceChange {
+    /// The service.
+    pub service: String,
+    /// create, recreate, reload, start, remove.
+    pub action: &'static str,
+    /// Why, for a person.
+    pub because: Vec<String>,
+}
+
+/// What would be done to a host. Plain data: made without touching anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The release that will run.
+    pub release: ReleaseId,
+    /// The release that runs.
+    pub from: Option<ReleaseId>,
+    /// The state that this plan was made for; the host refuses it for any other.
+    pub bound_to: String,
+    /// Services that change, sorted by name.
+    pub services: Vec<ServiceChange>,
+    /// Files that are added or changed, sorted.
+    pub changed_files: Vec<String>,
+    /// Files that go, sorted.
+    pub removed_files: Vec<String>,
+    /// Files of the current release that somebody edited on the host, sorted.
+    pub drifted_files: Vec<String>,
+    /// Files whose content the host does not have, to be sent.
+    pub send: Vec<String>,
+    /// Scripts that the host does not have in this version.
+    pub scripts: Vec<String>,
+    /// Whether the sealed bundle has to be sent.
+    pub send_sealed: bool,
+    /// What to do.
+    pub forward: Vec<Step>,
+    /// What to do when that fails or is not confirmed.
+    pub back: Vec<Step>,
+}
+
+impl Plan {
+    /// Whether a deploy would change nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.forward.is_empty()
+    }
+
+    /// The plan as lines for a person.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for change in &self.services {
+            lines.push(format!("{}: {} ({})", change.service, change.action, change.because.join(", ")));
+        }
+        for file in &self.drifted_files {
+            lines.push(format!("drift: {file} was edited on the host and will be put back"));
+        }
+        for file in &self.changed_files {
+            lines.push(format!("file: {file}"));
+        }
+        for file in &self.removed_files {
+            lines.push(format!("file: {file} goes"));
+        }
+        if lines.is_empty() && !self.is_empty() {
+            lines.push("the release's records on the host are renewed; no service changes".to_owned());
+        }
+        lines
+    }
+}
+
+/// Makes the plan. `scripts` are the digests of the scripts that the host should have, `settle` is in seconds.
+#[must_use]
+pub fn make(
+    release: &Release,
+    generated: &Generated,
+    state: &HostState,
+    scripts: &BTreeMap<&str, String>,
+    settle: u64,
+) -> Plan {
+    let changed_files: Vec<String> = generated
+        .files
+        .iter()
+        .filter(|(path, file)| state.files.get(*path) != Some(&file.digest))
+        .map(|(path, _)| path.clone())
+        .collect();
+    let removed_files: Vec<String> =
+        state.files.keys().filter(|path| !generated.files.contains_key(*path)).cloned().collect();
+    let same_release = state.current.as_ref() == Some(&generated.id);
+    let services = service_changes(release, generated, state, &changed_files, &removed_files);
+    let shown = |files: &[String]| -> Vec<String> {
+        files.iter().filter(|path| *path != super::OVERRIDE_FILE).cloned().collect()
+    };
+
+    // The host builds the new release's folder from what it has in place and what it is sent.
+    let held: BTreeSet<&String> = state.files.values().collect();
+    let send: Vec<String> = generated
+        .files
+        .iter()
+        .filter(|(path, file)| state.files.get(*path) != Some(&file.digest) || !held.contains(&file.digest))
+        .map(|(path, _)| path.clone())
+        .collect();
+    let old_scripts = scripts
+        .iter()
+        .filter(|(name, digest)| state.scripts.get(**name) != Some(digest))
+        .map(|(name, _)| (*name).to_owned())
+        .collect::<Vec<_>>();
+
+    let nothing = same_release
+        && changed_files.is_empty()
+        && removed_files.is_empty()
+        && services.is_empty()
+        && old_scripts.is_empty()
+        && state.unsealed
+        && state.interrupted.is_none();
+    let (forward, back) = if nothing {
+        (Vec::new(), Vec::new())
+    } else {
+        (forward(release, generated, &services, settle), back(release, generated, state, &services, settle))
+    };
+    Plan {
+        release: generated.id.clone(),
+        from: state.current.clone(),
+        bound_to: state.digest.clone(),
+        drifted_files: if same_release { shown(&changed_files) } else { Vec::new() },
+        changed_files: if same_release { Vec::new() } else { shown(&changed_files) },
+        removed_files: shown(&removed_files),
+        services,
+        send,
+        scripts: old_scripts,
+        send_sealed: !nothing && !same_release,
+        forward,
+        back,
+    }
+}
+
+fn forward(release: &Release, generated: &Generated, services: &[ServiceChange], settle: u64) -> Vec<Step> {
+    let id = &generated.id;
+    let mut steps: Vec<Step> =
+        release.images().into_iter().map(|image| Step::Pull { image: image.to_owned() }).collect();
+    steps.push(Step::Place { release: id.clone() });
+    steps.push(Step::Unseal { release: id.clone() });
+    steps.push(Step::Units);
+    steps.push(Step::Up { release: id.clone() });
+    steps.extend(signals(release, services));
+    steps.push(Step::Settle { release: id.clone(), seconds: settle });
+    steps
+}
+
+fn back(
+    release: &Release,
+    generated: &Generated,
+    state: &HostState,
+    services: &[ServiceChange],
+    settle: u64,
+) -> Vec<Step> {
+    let Some(old) = &state.current else { return vec![Step::Down, Step::Clear] };
+    // The same release with something put right: going back means its own files once more.
+    let old = if old == &generated.id { &generated.id } else { old };
+    let mut steps = vec![
+        Step::Place { release: old.clone() },
+        Step::Unseal { release: old.clone() },
+        Step::Units,
+        Step::Up { release: old.clone() },
+    ];
+    steps.extend(signals(release, services));
+    steps.push(Step::Settle { release: old.clone(), seconds: settle });
+    steps
+}
+
+fn signals<'a>(release: &'a Release, services: &'a [ServiceChange]) -> impl Iterator<Item = Step> + 'a {
+    services.iter().filter(|change| change.action == "reload").filter_map(|change| {
+        let reload = release.services.get(&change.service)?.reload.as_ref()?;
+        Some(Step::Signal { service: change.service.clone(), signal: reload.signal.clone() })
+    })
+}
+
+fn service_changes(
+    release: &Release,
+    generated: &Generated,
+    state: &HostState,
+    changed_files: &[String],
+    removed_files: &[String],
+) -> Vec<ServiceChange> {
+    let touched: Vec<&String> = changed_files.iter().chain(removed_files).collect();
+    let mut changes: BTreeMap<String, ServiceChange> = BTreeMap::new();
+    for (name, service) in &release.services {
+        let change = match state.container(name) {
+            None => Some(("create", vec!["it has no container".to_owned()])),
+            Some(container) if generated.labels.get(name) != Some(&container.digest) => {
+                Some(("recreate", reasons(release, generated, state, service, container, &touched)))
+            }
+            Some(container) if !service.one_shot && !container.is_well() => {
+                let health = if container.health.is_empty() { String::new() } else { format!(", {}", container.health) };
+                Some(("start", vec![format!("drift: its container is {}{health}", container.state)]))
+            }
+            Some(_) => {
+                let reloaded: Vec<String> = touched
+                    .iter()
+                    .filter(|path| service.reloads(path))
+                    .map(|path| format!("{path} changed"))
+                    .collect();
+                (!reloaded.is_empty()).then_some(("reload", reloaded))
+            }
+        };
+        if let Some((action, because)) = change {
+            changes.insert(name.clone(), ServiceChange { service: name.clone(), action, because });
+        }
+    }
+    add_dependents(release, &mut changes);
+    for container in &state.containers {
+        if !release.services.contains_key(&container.service) && !container.service.is_empty() {
+            let because = vec!["the release no longer has it".to_owned()];
+            let service = container.service.clone();
+            changes.insert(service.clone(), ServiceChange { service, action: "remove", because });
+        }
+    }
+    changes.into_values().collect()
+}
+
+/// Why a container's label differs, as far as that can be told.
+fn reasons(
+    release: &Release,
+    generated: &Generated,
+    state: &HostState,
+    service: &Service,
+    container: &super::Container,
+    touched: &[&String],
+) -> Vec<String> {
+    let mut because = Vec::new();
+    if container.image != service.image {
+        because.push(format!("image {} → {}", container.image, service.image));
+    }
+    for path in touched {
+        if service.mounts_file(path) && !service.reloads(path) && !service.watches(path) {
+            because.push(format!("{path} changed"));
+        }
+    }
+    for file in service.secrets.values() {
+        let names = match file {
+            crate::stack::SecretFile::Secret(name) => vec![name],
+            crate::stack::SecretFile::Template { names, .. } => names.iter().collect(),
+        };
+        for name in names {
+            if state.fingerprints.get(name) != generated.fingerprints.get(name) {
+                because.push(format!("the secret {name} changed"));
+            }
+        }
+    }
+    if because.is_empty() {
+        because.push(format!("its definition in {} changed", release.compose_file));
+    }
+    because
+}
+
+/// Compose recreates everything that depends on a recreated service.
+fn add_dependents(release: &Release, changes: &mut BTreeMap<String, ServiceChange>) {
+    loop {
+        let mut more = Vec::new();
+        for (name, service) in &release.services {
+            if changes.get(name).is_some_and(|change| change.action != "reload") {
+                continue;
+            }
+            let cause = service
+                .depends_on
+                .iter()
+                .find(|other| changes.get(*other).is_some_and(|change| change.action == "recreate"));
+            if let Some(cause) = cause {
+                let because = vec![format!("it depends on {cause}")];
+                more.push(ServiceChange { service: name.clone(), action: "recreate", because });
+            }
+        }
+        if more.is_empty() {
+            return;
+        }
+        changes.extend(more.into_iter().map(|change| (change.service.clone(), change)));
+    }
+}

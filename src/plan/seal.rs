@@ -1,0 +1,63 @@
+//! The sealed bundle: the secret files of all services, encrypted to one host.
+
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Kind, Result};
+use crate::secrets::{Secrets, seal_to_host, token};
+use crate::stack::{Release, SecretFile};
+
+/// An age file that only one host can open: a tar archive of `<service>/<file>`, owned by the service's user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedBundle(pub Vec<u8>);
+
+/// Builds and encrypts the bundle. Secrets exist in plain text only inside this function, in memory that is
+/// wiped.
+///
+/// # Errors
+/// Usage when a secret is missing; internal when a placeholder cannot be replaced or sealing fails.
+pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<SealedBundle> {
+    let mut entries: Vec<(String, u32, Zeroizing<String>)> = Vec::new();
+    for (name, service) in &release.services {
+        for (file, source) in &service.secrets {
+            let value = match source {
+                SecretFile::Secret(secret) => {
+                    let value = secrets.get(secret).ok_or_else(|| missing(secret))?;
+                    Zeroizing::new(value.expose_secret().to_owned())
+                }
+                SecretFile::Template { path, .. } => {
+                    let sealed = release.sealed.get(path).or_else(|| release.files.get(path));
+                    let text = String::from_utf8_lossy(sealed.map_or(&[][..], |file| &file.content));
+                    token::substitute(&text, |name| secrets.get(name).map(|value| value.expose_secret()))
+                        .ok_or_else(|| Error::new(Kind::Internal, format!("put the secrets into {path}")))?
+                }
+            };
+            entries.push((format!("{name}/{file}"), service.uid, value));
+        }
+    }
+    // Room for everything at once: a buffer that grows would leave copies behind.
+    let size = entries.iter().map(|(_, _, value)| value.len().next_multiple_of(512) + 512).sum::<usize>() + 4096;
+    let mut plain = Zeroizing::new(Vec::with_capacity(size));
+    {
+        let mut builder = tar::Builder::new(&mut *plain);
+        for (path, uid, value) in &entries {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(value.len() as u64);
+            header.set_mode(0o400);
+            header.set_uid(u64::from(*uid));
+            header.set_gid(u64::from(*uid));
+            header.set_mtime(0);
+            builder.append_data(&mut header, path, value.as_bytes()).map_err(|error| broken(&error))?;
+        }
+        builder.finish().map_err(|error| broken(&error))?;
+    }
+    seal_to_host(&plain, host_key).map(SealedBundle)
+}
+
+fn missing(name: &str) -> Error {
+    Error::usage("build the sealed bundle").cause(format!("the secret `{name}` is missing"))
+}
+
+fn broken(error: &std::io::Error) -> Error {
+    Error::new(Kind::Internal, "build the sealed bundle").cause(error)
+}

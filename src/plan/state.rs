@@ -1,0 +1,87 @@
+//! What the probe found on a host. `host::probe` fills it in; here it is only data to plan from.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ReleaseId;
+
+/// One container of the compose project.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Container {
+    /// Its compose service.
+    pub service: String,
+    /// Its name.
+    pub name: String,
+    /// Its id, 64 hex digits.
+    pub id: String,
+    /// The image it was created from, as written in the compose file.
+    pub image: String,
+    /// docker's word: created, running, restarting, exited, dead, paused.
+    pub state: String,
+    /// healthy, unhealthy, starting; empty without a health check.
+    pub health: String,
+    /// How often docker restarted it.
+    pub restarts: u32,
+    /// Exit code of the last end.
+    pub exit_code: i32,
+    /// Our label: what it was created from (see [`super::labels`]).
+    pub digest: String,
+}
+
+impl Container {
+    /// Whether it is as a container that stays should be.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.state == "running" && (self.health.is_empty() || self.health == "healthy")
+    }
+}
+
+/// What the probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HostState {
+    /// Version of the docker engine; `None` when it does not answer, with docker's words in `docker_error`.
+    pub docker: Option<String>,
+    /// What docker said when it did not answer.
+    pub docker_error: String,
+    /// Version of compose; `None` when there is none.
+    pub compose: Option<String>,
+    /// Commands that the host lacks and the scripts need.
+    pub missing_commands: BTreeSet<String>,
+    /// Whether systemd runs there.
+    pub systemd: bool,
+    /// A host key line that age can encrypt to: ssh-ed25519, else ssh-rsa.
+    pub host_key: Option<String>,
+    /// Bytes free where the remote folder is or will be.
+    pub disk_free: u64,
+    /// Bytes free where docker keeps its data.
+    pub docker_free: u64,
+    /// The release that runs.
+    pub current: Option<ReleaseId>,
+    /// SHA-256 over the current release's name and all files: what a plan is bound to.
+    pub digest: String,
+    /// Files in the remote folder, our own records aside: path → SHA-256.
+    pub files: BTreeMap<String, String>,
+    /// Our scripts on the host: name → SHA-256.
+    pub scripts: BTreeMap<String, String>,
+    /// Fingerprints of the secrets of the current release.
+    pub fingerprints: BTreeMap<String, String>,
+    /// Release ids kept on the host.
+    pub kept: BTreeSet<ReleaseId>,
+    /// Containers of the project.
+    pub containers: Vec<Container>,
+    /// Whether every secret file of the current release is in tmpfs.
+    pub unsealed: bool,
+    /// Names of docker networks on the host.
+    pub networks: BTreeSet<String>,
+    /// An interrupted activation's release, if its journal is still there.
+    pub interrupted: Option<String>,
+    /// Who holds the lock, if somebody does.
+    pub holder: Option<String>,
+}
+
+impl HostState {
+    /// The container of a service.
+    #[must_use]
+    pub fn container(&self, service: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.service == service)
+    }
+}

@@ -1,0 +1,72 @@
+//! The steps of an activation: fixed verbs that `host/scripts/activate.sh` carries out.
+
+use super::ReleaseId;
+
+/// One step. Written as one line of tab-separated words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Pull an image unless the host has it.
+    Pull {
+        /// With its tag.
+        image: String,
+    },
+    /// Put a release's files in place by rename and remove what it does not have.
+    Place {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Unseal a release's secrets into tmpfs.
+    Unseal {
+        /// Which.
+        release: ReleaseId,
+    },
+    /// Install the units that bring the stack back after a reboot.
+    Units,
+    /// `docker compose up`, repeated until it is stable.
+    Up {
+        /// The release whose files are in place.
+        release: ReleaseId,
+    },
+    /// Send a signal to a service's main process.
+    Signal {
+        /// Which service.
+        service: String,
+        /// Without `SIG`.
+        signal: String,
+    },
+    /// Wait until every container is as the release declares it and stays so.
+    Settle {
+        /// Which release.
+        release: ReleaseId,
+        /// For how long nothing may change, in seconds.
+        seconds: u64,
+    },
+    /// Remove the project's containers and networks. Never volumes.
+    Down,
+    /// Remove files, secrets and units: the way back of a first deploy.
+    Clear,
+}
+
+impl Step {
+    /// The line for the host.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self {
+            Step::Pull { image } => format!("pull\t{image}"),
+            Step::Place { release } => format!("place\t{release}"),
+            Step::Unseal { release } => format!("unseal\t{release}"),
+            Step::Units => "units".to_owned(),
+            Step::Up { release } => format!("up\t{release}"),
+            Step::Signal { service, signal } => format!("signal\t{service}\t{signal}"),
+            Step::Settle { release, seconds } => format!("settle\t{release}\t{seconds}"),
+            Step::Down => "down".to_owned(),
+            Step::Clear => "clear".to_owned(),
+        }
+    }
+}
+
+/// A list of steps as the host reads it.
+#[must_use]
+pub(super) fn list(steps: &[Step]) -> String {
+    steps.iter().map(|step| step.line() + "\n").collect()
+}

@@ -1,0 +1,225 @@
+//! Reads a stack's folder and renders it into a release.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::release::{File, Release};
+use super::{compose, render, variables};
+use crate::error::{Error, Place, Problem, Result};
+use crate::inventory::Environment;
+use crate::secrets::token;
+use crate::yaml::{Document, Value};
+
+/// A file larger than this does not belong into a stack (bytes).
+const LARGEST: u64 = 8 * 1024 * 1024;
+
+/// Renders the environment's stack.
+///
+/// # Errors
+/// Usage: all mistakes in the stack and in the values that the inventory gives it, together.
+pub fn load(environment: &Environment) -> Result<Release> {
+    let folder = format!("stack/{}", environment.stack);
+    let fail = |problems| Error::problems(format!("render {folder} for {}", environment.name), problems);
+    let mut sources = BTreeMap::new();
+    read_folder(&environment.root.join(&folder), "", &folder, &mut sources).map_err(|problem| fail(vec![problem]))?;
+
+    let declared = match sources.remove(variables::FILE) {
+        Some(bytes) => {
+            Document::parse(&format!("{folder}/{}", variables::FILE), &String::from_utf8_lossy(&bytes))
+        }
+        None => Document::parse(&format!("{folder}/{}", variables::FILE), "variables: {}"),
+    }
+    .map_err(fail)?;
+    let mut values =
+        variables::resolve(&declared, &environment.variables, &environment.name).map_err(fail)?;
+    for (name, value) in [
+        ("environment", environment.name.clone()),
+        ("project", environment.project.clone()),
+        ("remote_path", environment.remote.path.clone()),
+        ("secrets_dir", environment.secrets_dir()),
+    ] {
+        values.insert(name.to_owned(), Value::from(value));
+    }
+
+    let files = rendered(&folder, sources, &values).map_err(fail)?;
+    let release = assemble(environment, &folder, files).map_err(fail)?;
+    Ok(release)
+}
+
+/// All files of a folder by their path in it. Names with control characters and links are refused.
+fn read_folder(
+    folder: &Path,
+    prefix: &str,
+    shown: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> std::result::Result<(), Problem> {
+    let unreadable =
+        |what: &str, error: &std::io::Error| Problem::new(Place::file(what), format!("cannot be read: {error}"), "");
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(shown, &error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| unreadable(shown, &error))?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        // Editors' and systems' droppings.
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let shown = format!("{shown}/{name}");
+        if name.contains(|c: char| c.is_control() || c == '\u{fffd}') {
+            let place = Place::file(format!("{:?}", shown));
+            return Err(Problem::new(place, "the name has control characters", "Rename the file."));
+        }
+        let path = format!("{prefix}{name}");
+        let kind = entry.metadata().map_err(|error| unreadable(&shown, &error))?;
+        if kind.is_dir() {
+            read_folder(&entry.path(), &format!("{path}/"), &shown, files)?;
+        } else if !kind.is_file() {
+            return Err(Problem::new(Place::file(shown), "is neither a file nor a folder", "Replace it by a copy."));
+        } else if kind.len() > LARGEST {
+            return Err(Problem::new(Place::file(shown), "is larger than 8 MB", "Data belongs into a volume."));
+        } else {
+            let bytes = std::fs::read(entry.path()).map_err(|error| unreadable(&shown, &error))?;
+            files.insert(path, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// Renders the templates, copies the rest, and parses what says that it is YAML or JSON.
+fn rendered(
+    folder: &str,
+    sources: BTreeMap<String, Vec<u8>>,
+    values: &BTreeMap<String, Value>,
+) -> std::result::Result<BTreeMap<String, File>, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut templates = BTreeMap::new();
+    let mut files = BTreeMap::new();
+    for (path, bytes) in sources {
+        if !path.ends_with(render::SUFFIX) {
+            files.insert(path, File::new(bytes));
+            continue;
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                templates.insert(path, text);
+            }
+            Err(_) => problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", "")),
+        }
+    }
+    match render::render(folder, &templates, values) {
+        Ok(rendered) => {
+            for (path, text) in rendered {
+                // A template that renders to nothing belongs to a component that is switched off.
+                if text.trim().is_empty() {
+                    continue;
+                }
+                if files.contains_key(&path) {
+                    let place = Place::file(format!("{folder}/{path}"));
+                    problems.push(Problem::new(place, "stands beside a template of the same name", "Keep one of the two."));
+                }
+                files.insert(path, File::new(text.into_bytes()));
+            }
+        }
+        Err(found) => problems.extend(found),
+    }
+    for (path, file) in &files {
+        let shown = format!("{folder}/{path}");
+        let text = String::from_utf8_lossy(&file.content);
+        if let Some(offset) = token::mangled(&text) {
+            let line = text[..offset].lines().count().max(1);
+            problems.push(Problem::new(
+                Place { file: format!("{shown} (rendered)"), line, column: 0, text: String::new() },
+                "a filter changed the placeholder of a secret",
+                "Use `secret(name=…)` without a filter; the value is put in only on the host.",
+            ));
+        }
+        let extension = Path::new(path).extension().and_then(|extension| extension.to_str());
+        match extension {
+            Some("yml" | "yaml") => {
+                if let Err(found) = Document::parse(&format!("{shown} (rendered)"), &text) {
+                    problems.extend(found);
+                }
+            }
+            Some("json") => {
+                if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&file.content) {
+                    let place = Place::at(format!("{shown} (rendered)"), &text, error.line(), error.column());
+                    problems.push(Problem::new(place, error.to_string(), ""));
+                }
+            }
+            _ => {}
+        }
+    }
+    if problems.is_empty() { Ok(files) } else { Err(problems) }
+}
+
+/// Finds the compose file, reads it, and splits off the sealed files.
+fn assemble(
+    environment: &Environment,
+    folder: &str,
+    mut files: BTreeMap<String, File>,
+) -> std::result::Result<Release, Vec<Problem>> {
+    let candidates: Vec<String> = files
+        .keys()
+        .filter(|path| {
+            !path.contains('/')
+                && (path.starts_with("docker-compose.") || path.starts_with("compose."))
+                && (path.ends_with(".yml") || path.ends_with(".yaml"))
+        })
+        .cloned()
+        .collect();
+    let [compose_file] = candidates.as_slice() else {
+        let what = if candidates.is_empty() { "has no compose file" } else { "has more than one compose file" };
+        let hint = "A stack has one docker-compose.<name>.yml (or .yml.tera) at its top.";
+        return Err(vec![Problem::new(Place::file(folder), what, hint)]);
+    };
+    let text = String::from_utf8_lossy(&files[compose_file].content).into_owned();
+    let document = Document::parse(&format!("{folder}/{compose_file} (rendered)"), &text)?;
+    let compose = compose::read(
+        &document,
+        compose_file,
+        &environment.project,
+        &environment.secrets_dir(),
+        &files,
+    )?;
+
+    let sealed: BTreeMap<String, File> = files
+        .iter()
+        .filter(|(_, file)| !token::names_in(&String::from_utf8_lossy(&file.content)).is_empty())
+        .map(|(path, file)| (path.clone(), file.clone()))
+        .collect();
+    files.retain(|path, _| !sealed.contains_key(path));
+    let release = Release {
+        project: environment.project.clone(),
+        compose_file: compose_file.clone(),
+        files,
+        sealed,
+        services: compose.services,
+        volumes: compose.volumes,
+    };
+    let unclaimed = unclaimed(folder, &release);
+    if unclaimed.is_empty() { Ok(release) } else { Err(unclaimed) }
+}
+
+/// A file with a placeholder that no service takes from its secrets folder would be nowhere.
+fn unclaimed(folder: &str, release: &Release) -> Vec<Problem> {
+    let claimed = |path: &str| {
+        release.services.values().flat_map(|service| service.secrets.values()).any(
+            |file| matches!(file, super::SecretFile::Template { path: template, .. } if template == path),
+        )
+    };
+    release
+        .sealed
+        .keys()
+        .filter(|path| !claimed(path))
+        .map(|path| {
+            Problem::new(
+                Place::file(format!("{folder}/{path}")),
+                "holds a secret, and no service takes it from its secrets folder",
+                format!(
+                    "Say in the service that reads it `x-provision: {{secrets: {{{}: {{template: {path}}}}}}}`, \
+                     or let the program read the secret from a file.",
+                    path.rsplit('/').next().unwrap_or(path)
+                ),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,89 @@
+//! A release: what a rendered stack consists of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{SecretFile, Service, Verify};
+
+/// SHA-256 of `bytes`, 64 hex digits.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// One file of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// The content, without any secret.
+    pub content: Vec<u8>,
+    /// Its SHA-256, 64 hex digits.
+    pub digest: String,
+}
+
+impl File {
+    /// A file with its digest.
+    #[must_use]
+    pub fn new(content: Vec<u8>) -> Self {
+        let digest = digest(&content);
+        Self { content, digest }
+    }
+}
+
+/// A rendered stack. The same inputs give the same release; there is no secret in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// The compose project.
+    pub project: String,
+    /// The compose file, a key of `files`.
+    pub compose_file: String,
+    /// Path relative to the remote folder → file.
+    pub files: BTreeMap<String, File>,
+    /// Rendered files that hold a placeholder: they exist on a host only in tmpfs.
+    pub sealed: BTreeMap<String, File>,
+    /// The compose services by name.
+    pub services: BTreeMap<String, Service>,
+    /// Named volumes of the project, as docker names them.
+    pub volumes: BTreeSet<String>,
+}
+
+impl Release {
+    /// The names of all secrets that the release needs on a host or for its checks.
+    #[must_use]
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for service in self.services.values() {
+            for file in service.secrets.values() {
+                match file {
+                    SecretFile::Secret(name) => {
+                        names.insert(name.clone());
+                    }
+                    SecretFile::Template { names: used, .. } => names.extend(used.iter().cloned()),
+                }
+            }
+            if let Some(Verify::Grafana { password, .. }) = &service.verify {
+                names.insert(password.clone());
+            }
+        }
+        names
+    }
+
+    /// Secrets with the least number of characters that each must have.
+    #[must_use]
+    pub fn secret_rules(&self) -> Vec<(String, usize)> {
+        self.services
+            .values()
+            .filter_map(|service| match &service.verify {
+                // As the request has it: the Grafana password has at least 20 characters.
+                Some(Verify::Grafana { password, .. }) => Some((password.clone(), 20)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The images, sorted, each once.
+    #[must_use]
+    pub fn images(&self) -> BTreeSet<&str> {
+        self.services.values().map(|service| service.image.as_str()).collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! What a deploy needs to know of one compose service.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// A bind mount of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Relative to the remote folder (without `./`) for the stack's own folders, else absolute.
+    pub source: String,
+    /// The path in the container.
+    pub target: String,
+}
+
+/// What a service can take in without being created anew.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reload {
+    /// Files, or folders with a trailing slash, relative to the stack's root.
+    pub paths: Vec<String>,
+    /// The signal to its main process, without `SIG`.
+    #[serde(default = "hup")]
+    pub signal: String,
+}
+
+fn hup() -> String {
+    "HUP".to_owned()
+}
+
+/// Where a file in a service's secrets folder comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum SecretFile {
+    /// The value of a secret.
+    Secret(
+        /// Its name.
+        String,
+    ),
+    /// A rendered file that holds placeholders.
+    Template {
+        /// Its path in the stack.
+        path: String,
+        /// The secrets whose placeholders it holds.
+        names: BTreeSet<String>,
+    },
+}
+
+/// What kind of server a service is, so that it can be asked how it is. Ports are the host's loopback ports.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Verify {
+    /// A Prometheus server.
+    Prometheus {
+        /// Port.
+        port: u16,
+        /// Its configuration, a path in the stack.
+        config: String,
+    },
+    /// An Alertmanager.
+    Alertmanager {
+        /// Port.
+        port: u16,
+        /// Its configuration, a path in the stack.
+        config: String,
+    },
+    /// A Grafana server.
+    Grafana {
+        /// Port.
+        port: u16,
+        /// The admin's login name.
+        user: String,
+        /// The name of the secret that is the admin's password.
+        password: String,
+    },
+    /// Anything that answers 200 at a path when it is ready.
+    Http {
+        /// Port.
+        port: u16,
+        /// Path, with a leading slash.
+        path: String,
+    },
+}
+
+/// One compose service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its image with the tag.
+    pub image: String,
+    /// The name that its container will have.
+    pub container: String,
+    /// SHA-256 of its definition in the compose file, whatever the order of the keys there.
+    pub definition: String,
+    /// The numeric user that reads its secret files.
+    pub uid: u32,
+    /// File name in its secrets folder → where that comes from.
+    pub secrets: BTreeMap<String, SecretFile>,
+    /// Bind mounts.
+    pub mounts: Vec<Mount>,
+    /// Loopback ports that it publishes on the host.
+    pub ports: Vec<u16>,
+    /// What it can reload.
+    pub reload: Option<Reload>,
+    /// Paths in the stack that it picks up by itself.
+    pub watch: Vec<String>,
+    /// How it is asked how it is.
+    pub verify: Option<Verify>,
+    /// Services that it depends on.
+    pub depends_on: BTreeSet<String>,
+    /// Whether it runs once and ends, instead of staying.
+    pub one_shot: bool,
+}
+
+/// Whether `path` is `pattern`, or lies below it where `pattern` ends with a slash.
+fn covers(pattern: &str, path: &str) -> bool {
+    if pattern.ends_with('/') { path.starts_with(pattern) } else { path == pattern }
+}
+
+impl Service {
+    /// Whether the file at `path` of the stack is visible in the container.
+    #[must_use]
+    pub fn mounts_file(&self, path: &str) -> bool {
+        self.mounts.iter().any(|mount| {
+            !mount.source.starts_with('/')
+                && path.strip_prefix(&mount.source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+    }
+
+    /// Whether a change of the file at `path` is reloaded by a signal.
+    #[must_use]
+    pub fn reloads(&self, path: &str) -> bool {
+        self.reload.as_ref().is_some_and(|reload| reload.paths.iter().any(|pattern| covers(pattern, path)))
+    }
+
+    /// Whether the service picks a change of the file at `path` up by itself.
+    #[must_use]
+    pub fn watches(&self, path: &str) -> bool {
+        self.watch.iter().any(|pattern| covers(pattern, path))
+    }
+}
