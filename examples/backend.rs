@@ -120,8 +120,9 @@ impl MetricsToken {
     fn from_environment() -> Result<Self, String> {
         if let Some(path) = std::env::var_os("METRICS_AUTH_TOKEN_FILE") {
             let path = std::path::PathBuf::from(path);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|cause| format!("cannot read METRICS_AUTH_TOKEN_FILE {}: {cause}", path.display()))?;
+            let text = std::fs::read_to_string(&path).map_err(|cause| {
+                format!("cannot read METRICS_AUTH_TOKEN_FILE {}: {cause}", path.display())
+            })?;
             return match text.trim() {
                 "" => Err(format!("METRICS_AUTH_TOKEN_FILE {} is empty", path.display())),
                 token => Ok(Self(Some(token.to_owned()))),
@@ -218,11 +219,7 @@ async fn main() -> std::io::Result<()> {
     );
     // actix stops by itself on SIGTERM: it takes no new connection and lets the open requests end.
     HttpServer::new(move || {
-        App::new()
-            .app_data(measured.clone())
-            .app_data(token.clone())
-            .wrap(from_fn(measure))
-            .configure(routes)
+        App::new().app_data(measured.clone()).app_data(token.clone()).wrap(from_fn(measure)).configure(routes)
     })
     .workers(2)
     .shutdown_timeout(SHUTDOWN_SECONDS)
@@ -284,8 +281,7 @@ mod tests {
         let text = &answers[5].2;
         let route = "route=\"/api/v1/buildings/{id}\"";
         for (status, count) in [("200", 2), ("404", 1), ("500", 1)] {
-            let line =
-                format!("http_requests_total{{method=\"GET\",{route},status=\"{status}\"}} {count}\n");
+            let line = format!("http_requests_total{{method=\"GET\",{route},status=\"{status}\"}} {count}\n");
             assert!(text.contains(&line), "{line} is not in\n{text}");
             let line = format!(
                 "http_request_duration_seconds_count{{method=\"GET\",{route},status=\"{status}\"}} {count}\n"
