@@ -1,148 +1,26 @@
-//! The HTTP side: routes, who may use them, and what they answer.
+//! The HTTP side: routes and what they answer.
 
 use std::collections::BTreeMap;
-use std::future::{Ready, ready};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, PoisonError};
+use std::time::UNIX_EPOCH;
 
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{AUTHORIZATION, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, Path, Query};
-use actix_web::{App, FromRequest, HttpRequest, HttpResponse, HttpServer, ResponseError};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::account::Account;
 use super::datasources::Datasource;
+use super::refusal::{Refusal, answer};
 use super::settings::Settings;
-use super::{VERSION, dashboards, datasources, query};
+use super::state::{Admin, Provisioned, State};
+use super::{VERSION, dashboards, query};
 use crate::http;
 
-/// So many wrong passwords within `GUARD_WINDOW` shut the login, also for the right one. Grafana does this, and
-/// whoever repeats a refused request locks himself out.
-const GUARD_FAILURES: usize = 5;
-const GUARD_WINDOW: Duration = Duration::from_secs(5 * 60);
-
-struct State {
-    settings: Settings,
-    provisioned: RwLock<Arc<Provisioned>>,
-    failures: Mutex<Vec<Instant>>,
-    started: SystemTime,
-}
-
-struct Provisioned {
-    datasources: Vec<Datasource>,
-    providers: Vec<dashboards::Provider>,
-}
-
-impl Provisioned {
-    fn load(settings: &Settings) -> Result<Self, String> {
-        Ok(Self {
-            datasources: datasources::load(&settings.provisioning.join("datasources"))?,
-            providers: dashboards::providers(&settings.provisioning.join("dashboards"))?,
-        })
-    }
-}
-
-impl State {
-    /// Does what a start does: the account, the provisioning.
-    fn start(settings: Settings) -> Result<Self, String> {
-        let made = Account::load_or_create(&settings.data, &settings.admin_user, &settings.admin_password)?;
-        println!(
-            "level=info msg=\"{}\"",
-            if made { "Created default admin" } else { "account found: the configured password is not used" }
-        );
-        let provisioned = RwLock::new(Arc::new(Provisioned::load(&settings)?));
-        Ok(Self { settings, provisioned, failures: Mutex::new(Vec::new()), started: SystemTime::now() })
-    }
-
-    fn provisioned(&self) -> Arc<Provisioned> {
-        Arc::clone(&self.provisioned.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn datasource(&self, uid: &str) -> Result<Datasource, Refusal> {
-        let found = self.provisioned().datasources.iter().find(|one| one.uid == uid).cloned();
-        found.ok_or_else(|| Refusal::new(404, "Data source not found"))
-    }
-
-    /// Looks at login and password, and counts the failures.
-    fn admits(&self, login: &str, password: &str) -> Result<(), Refusal> {
-        let refusal = || Refusal::new(401, "invalid username or password");
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        failures.retain(|moment| moment.elapsed() < GUARD_WINDOW);
-        if self.settings.brute_force_protection && failures.len() >= GUARD_FAILURES {
-            println!("level=warn msg=\"too many wrong passwords: the login is shut for some minutes\"");
-            return Err(refusal());
-        }
-        let account = Account::load(&self.settings.data).map_err(|cause| Refusal::new(500, &cause))?;
-        if account.is_some_and(|account| account.admits(login, password)) {
-            failures.clear();
-            return Ok(());
-        }
-        failures.push(Instant::now());
-        Err(refusal())
-    }
-}
-
-/// An answer that is not 200: Grafana puts its reason into `message`.
-#[derive(Debug)]
-struct Refusal(StatusCode, String);
-
-impl Refusal {
-    fn new(status: u16, message: &str) -> Self {
-        Self(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), message.to_owned())
-    }
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.1)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.0
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        answer(self.0.as_u16(), &json!({"message": self.1}))
-    }
-}
-
 type Answer = Result<HttpResponse, Refusal>;
-
-fn answer(status: u16, body: &Value) -> HttpResponse {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    HttpResponse::build(status).content_type("application/json; charset=UTF-8").body(body.to_string())
-}
-
-/// Proof that the request carried the admin's name and password. A handler that takes one cannot forget to ask.
-struct Admin;
-
-impl FromRequest for Admin {
-    type Error = Refusal;
-    type Future = Ready<Result<Self, Refusal>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let unauthorized = || Refusal::new(401, "Unauthorized");
-        let check = || {
-            let state = request.app_data::<Data<State>>().ok_or_else(|| Refusal::new(500, "no state"))?;
-            let header = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-            let encoded = header.and_then(|value| value.strip_prefix("Basic ")).ok_or_else(unauthorized)?;
-            let text =
-                BASE64_STANDARD.decode(encoded.trim()).ok().and_then(|text| String::from_utf8(text).ok());
-            let text = text.ok_or_else(unauthorized)?;
-            let (login, password) = text.split_once(':').ok_or_else(unauthorized)?;
-            state.admits(login, password).map(|()| Self)
-        };
-        ready(check())
-    }
-}
 
 fn routes(config: &mut web::ServiceConfig) {
     config
@@ -316,9 +194,11 @@ async fn metrics(state: Data<State>) -> HttpResponse {
          # TYPE process_start_time_seconds gauge\nprocess_start_time_seconds {started}\n\
          # TYPE grafana_stat_totals_datasource gauge\n",
     );
-    for (kind, count) in kinds {
-        text.push_str(&format!("grafana_stat_totals_datasource{{plugin_id=\"{kind}\"}} {count}\n"));
-    }
+    text.extend(
+        kinds
+            .iter()
+            .map(|(kind, count)| format!("grafana_stat_totals_datasource{{plugin_id=\"{kind}\"}} {count}\n")),
+    );
     HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text)
 }
 

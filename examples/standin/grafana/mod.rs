@@ -10,7 +10,9 @@ mod dashboards;
 mod datasources;
 mod ini;
 mod query;
+mod refusal;
 mod settings;
+mod state;
 
 use settings::Settings;
 
