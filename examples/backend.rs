@@ -13,6 +13,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a service logs to stdout and stderr")]
 
+use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use actix_web::body::MessageBody;
@@ -117,19 +118,17 @@ struct MetricsToken(Option<String>);
 impl MetricsToken {
     /// Takes the token from its file, or else from the environment. A file that was named but cannot be used
     /// is an error: to go on without a token would open what was meant to be closed.
-    fn from_environment() -> Result<Self, String> {
-        if let Some(path) = std::env::var_os("METRICS_AUTH_TOKEN_FILE") {
-            let path = std::path::PathBuf::from(path);
-            let text = std::fs::read_to_string(&path).map_err(|cause| {
-                format!("cannot read METRICS_AUTH_TOKEN_FILE {}: {cause}", path.display())
-            })?;
+    fn from(environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        if let Some(path) = environment("METRICS_AUTH_TOKEN_FILE") {
+            let text = std::fs::read_to_string(&path)
+                .map_err(|cause| format!("cannot read METRICS_AUTH_TOKEN_FILE {path}: {cause}"))?;
             return match text.trim() {
-                "" => Err(format!("METRICS_AUTH_TOKEN_FILE {} is empty", path.display())),
+                "" => Err(format!("METRICS_AUTH_TOKEN_FILE {path} is empty")),
                 token => Ok(Self(Some(token.to_owned()))),
             };
         }
         // Compose sets a variable without a value to the empty string; that means "none" here.
-        Ok(Self(std::env::var("METRICS_AUTH_TOKEN").ok().filter(|token| !token.is_empty())))
+        Ok(Self(environment("METRICS_AUTH_TOKEN").filter(|token| !token.is_empty())))
     }
 
     fn admits(&self, request: &HttpRequest) -> bool {
@@ -208,24 +207,32 @@ impl JsonText for actix_web::HttpResponseBuilder {
     }
 }
 
-#[actix_web::main]
-async fn main() -> std::io::Result<()> {
-    let token = Data::new(MetricsToken::from_environment().map_err(std::io::Error::other)?);
-    let measured = Data::new(Metrics::new().map_err(std::io::Error::other)?);
+async fn serve() -> Result<(), String> {
+    let token = Data::new(MetricsToken::from(|name| std::env::var(name).ok())?);
+    let measured = Data::new(Metrics::new().map_err(|cause| format!("cannot set up the metrics: {cause}"))?);
     let bind = std::env::var("BIND").unwrap_or_else(|_| "0.0.0.0:8080".to_owned());
-    println!(
-        "listening on {bind}, /metrics {}",
-        if token.0.is_some() { "asks for a token" } else { "is open" }
-    );
+    let door = if token.0.is_some() { "asks for a token" } else { "is open" };
     // actix stops by itself on SIGTERM: it takes no new connection and lets the open requests end.
-    HttpServer::new(move || {
+    let server = HttpServer::new(move || {
         App::new().app_data(measured.clone()).app_data(token.clone()).wrap(from_fn(measure)).configure(routes)
     })
     .workers(2)
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .bind(&bind)?
-    .run()
-    .await
+    .bind(&bind)
+    .map_err(|cause| format!("cannot listen on {bind}: {cause}"))?;
+    println!("listening on {bind}, /metrics {door}");
+    server.run().await.map_err(|cause| cause.to_string())
+}
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("backend: {message}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(test)]
@@ -336,5 +343,28 @@ mod tests {
         for answer in &answers[4..] {
             assert_eq!(answer.0, StatusCode::OK);
         }
+    }
+
+    #[test]
+    fn the_token_comes_from_its_file_or_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token").display().to_string();
+        let with_file = |name: &str| match name {
+            "METRICS_AUTH_TOKEN_FILE" => Some(path.clone()),
+            "METRICS_AUTH_TOKEN" => Some("from the environment".to_owned()),
+            _ => None,
+        };
+        // A file that was named and cannot be used never opens the metrics.
+        assert!(MetricsToken::from(with_file).err().unwrap().contains(&path));
+        std::fs::write(&path, "\n").unwrap();
+        assert!(MetricsToken::from(with_file).err().unwrap().ends_with("is empty"));
+        std::fs::write(&path, "from the file\n").unwrap();
+        assert_eq!(MetricsToken::from(with_file).unwrap().0.as_deref(), Some("from the file"));
+
+        let variable = |value: &'static str| {
+            MetricsToken::from(|name| (name == "METRICS_AUTH_TOKEN").then(|| value.to_owned())).unwrap().0
+        };
+        assert_eq!(variable("from the environment").as_deref(), Some("from the environment"));
+        assert_eq!(variable(""), None);
     }
 }
