@@ -71,11 +71,8 @@ impl Place {
     /// A place in `source`, whose line's text is kept for the message.
     #[must_use]
     pub fn at(file: impl Into<String>, source: &str, line: usize, column: usize) -> Self {
-        let text = line
-            .checked_sub(1)
-            .and_then(|index| source.lines().nth(index))
-            .unwrap_or_default()
-            .to_owned();
+        let text =
+            line.checked_sub(1).and_then(|index| source.lines().nth(index)).unwrap_or_default().to_owned();
         Self { file: file.into(), line, column, text }
     }
 }
