@@ -1,1 +1,27 @@
-//! room
+//! From a host to a session: run a command, follow its lines, forward a port.
+//!
+//! This room alone names russh. It never decides what is run, and never trusts a key that it does not know.
+
+mod auth;
+mod bootstrap;
+mod channel;
+mod config;
+mod connect;
+mod forward;
+mod host_key;
+mod jump;
+mod keys;
+mod known_hosts;
+mod lines;
+mod session;
+mod surroundings;
+
+pub use bootstrap::Command;
+pub use connect::Options;
+pub use forward::Forwarded;
+pub use host_key::Offered;
+pub use lines::{Line, Lines};
+pub use session::{Output, Session};
+
+#[cfg(test)]
+mod tests;

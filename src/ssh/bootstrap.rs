@@ -1,0 +1,110 @@
+//! The one line that a login shell of any kind is given, and that ends up running our script.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::{Error, Kind, Result};
+
+/// Linux takes no single argument over 128 KiB, and sshd gives the whole line to the login shell as one.
+const LONGEST_LINE: usize = 120 * 1024;
+
+/// What `/bin/sh` does with its arguments: decode the script and all of its arguments, then run the script.
+///
+/// The `x` keeps a newline at an argument's end, which `$(…)` would cut off. A host without `base64` ends
+/// with 127 instead of running an empty script with success. It may hold neither `!` (history in tcsh), nor
+/// a backslash (fish), nor a newline, nor a single quote.
+const DECODE: &str = r#"s=$(printf %s "$1"|base64 -d)||exit 127;shift;for a do shift;a=$(printf %s "$a"|base64 -d&&printf x)||exit 127;set -- "$@" "${a%x}";done;unset a;eval "$s""#;
+
+/// A POSIX sh script and its arguments, to be run on a host.
+///
+/// The script is ours and fixed; no value is ever pasted into it. What varies goes through [`Command::arg`],
+/// which the script sees as `$1`, `$2`, …, or through stdin, which is free for the payload.
+#[derive(Debug, Clone)]
+pub struct Command {
+    script: &'static str,
+    args: Vec<Vec<u8>>,
+    sudo: Sudo,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sudo {
+    No,
+    WithoutPassword,
+    PasswordOnStdin,
+}
+
+impl Command {
+    /// The script itself.
+    #[must_use]
+    pub fn script(script: &'static str) -> Self {
+        Self { script, args: Vec::new(), sudo: Sudo::No }
+    }
+
+    /// One more argument. Any bytes but NUL, which no command line can carry.
+    #[must_use]
+    pub fn arg(mut self, arg: impl AsRef<[u8]>) -> Self {
+        self.args.push(arg.as_ref().to_vec());
+        self
+    }
+
+    /// Whether to become root by `sudo -n`, which fails where a password is needed.
+    #[must_use]
+    pub fn sudo(mut self, sudo: bool) -> Self {
+        self.sudo = if sudo { Sudo::WithoutPassword } else { Sudo::No };
+        self
+    }
+
+    /// Become root by `sudo -S`: the first line of stdin is the password. sudo reads it only where it asks,
+    /// so the caller puts a sentinel line behind it and lets the script read up to that.
+    #[must_use]
+    pub fn sudo_with_password(mut self) -> Self {
+        self.sudo = Sudo::PasswordOnStdin;
+        self
+    }
+
+    /// The line for the login shell. Errors: an argument with a NUL, or more than a line can carry; both are
+    /// bugs of ours.
+    pub(super) fn line(&self) -> Result<String> {
+        let bug = |cause: String| Error::new(Kind::Internal, "build a remote command").cause(cause);
+        let sudo = match self.sudo {
+            Sudo::No => "",
+            Sudo::WithoutPassword => "sudo -n ",
+            Sudo::PasswordOnStdin => "sudo -S -p '' ",
+        };
+        let mut line = format!("exec {sudo}/bin/sh -c '{DECODE}' sh {}", STANDARD.encode(self.script));
+        for arg in &self.args {
+            if arg.contains(&0) {
+                return Err(bug("an argument holds a NUL byte".to_owned()));
+            }
+            line.push(' ');
+            // An empty argument has an empty encoding, which needs quotes to be a word at all.
+            line.push_str(&if arg.is_empty() { "''".to_owned() } else { STANDARD.encode(arg) });
+        }
+        if line.len() > LONGEST_LINE {
+            return Err(bug(format!("{} bytes; what is long belongs on stdin", line.len())));
+        }
+        Ok(line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_has_nothing_that_some_login_shell_would_read_its_own_way() {
+        let line =
+            Command::script("echo \"it's !1 \\ \n\"").arg("a'b\\\n!").arg("").sudo(true).line().unwrap();
+        assert!(line.starts_with("exec sudo -n /bin/sh -c '"), "{line}");
+        assert!(!line.contains(['!', '\\', '\n', '\r', '\0', '\t']), "{line}");
+        assert_eq!(line.matches('\'').count(), 4, "the script's two and an empty argument's two: {line}");
+    }
+
+    #[test]
+    fn what_no_line_can_carry_is_refused() {
+        let error = Command::script(":").arg(b"a\0b").line().unwrap_err();
+        assert_eq!(error.to_string(), "build a remote command: an argument holds a NUL byte");
+        let error = Command::script(":").arg(vec![b'a'; 100_000]).line().unwrap_err();
+        assert_eq!(error.kind(), Kind::Internal);
+    }
+}

@@ -1,0 +1,321 @@
+//! From an address to an authenticated connection: TCP, jump hosts, handshake, login.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::Stdio;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use russh::client::{self, Handle};
+use russh::{Disconnect, Preferred, cipher, compression};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::auth;
+use super::config::{self, Target};
+use super::host_key::{Offered, Stop, Watch, in_words};
+use super::jump;
+use super::known_hosts::{DEFAULT_PORT, HostKeys};
+use super::session::Session;
+use super::surroundings::Surroundings;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::{Host, HostName};
+
+/// How to connect, apart from where to.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder that the inventory's paths are relative to.
+    pub project_root: PathBuf,
+    /// `inventory/<environment>.known_hosts`. Where it knows a host, OpenSSH's own files do not count.
+    pub known_hosts: PathBuf,
+    /// The environment's name, for hints.
+    pub environment: String,
+    /// How long TCP with the handshake, and then each attempt to log in, may take.
+    pub connect_timeout: Duration,
+}
+
+impl Options {
+    /// The default of [`Options::connect_timeout`].
+    pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+}
+
+/// How long one address is waited for before the next one of the same name is tried beside it (RFC 8305).
+const NEXT_ADDRESS: Duration = Duration::from_millis(250);
+
+/// How many jump hosts may lead to one another: a configuration can go in circles.
+const MOST_JUMPS: usize = 8;
+
+/// After this long without an acknowledgement a connection is dead, also while we send: keepalives wait
+/// behind what is being sent.
+const DEAD_AFTER_MS: u32 = 60_000;
+
+/// What the bytes of a connection run over.
+pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// A connection that is logged in.
+pub(super) struct Connection {
+    pub handle: Handle<Watch>,
+    pub target: Arc<Target>,
+    pub fingerprint: String,
+    pub gone: watch::Receiver<Option<String>>,
+    /// Keeps the jump host's session alive as long as this one.
+    pub jump: Option<Session>,
+}
+
+/// Connects to `host` and logs in.
+pub(super) async fn connect(host: &Host, options: &Options, around: &Surroundings) -> Result<Connection> {
+    connect_at(host, options, around, 0).await
+}
+
+fn connect_at<'a>(
+    host: &'a Host,
+    options: &'a Options,
+    around: &'a Surroundings,
+    depth: usize,
+) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + 'a>> {
+    Box::pin(async move {
+        let target = Arc::new(config::resolve(host, &options.project_root, around).await?);
+        let (wire, jump) = wire(host, &target, options, around, depth).await?;
+        let seen = Arc::new(OnceLock::new());
+        let (gone, left) = watch::channel(None);
+        let mut handle = handshake(wire, &target, options, Arc::clone(&seen), gone, None).await?;
+        auth::authenticate(&mut handle, &target, around, options.connect_timeout).await?;
+        let fingerprint = seen.get().cloned().unwrap_or_default();
+        Ok(Connection { handle, target, fingerprint, gone: left, jump })
+    })
+}
+
+/// The key that `host` shows, without accepting it and without logging in.
+pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) -> Result<Offered> {
+    let target = Arc::new(config::resolve(host, &options.project_root, around).await?);
+    let (wire, _jump) = wire(host, &target, options, around, 0).await?;
+    let found = Arc::new(OnceLock::new());
+    let (gone, _) = watch::channel(None);
+    let end = handshake(wire, &target, options, Arc::default(), gone, Some(Arc::clone(&found))).await;
+    match (found.get(), end) {
+        (Some(offered), _) => Ok(offered.clone()),
+        (None, Err(error)) => Err(error),
+        (None, Ok(_)) => Err(unreachable(&target).cause("the host showed no key")),
+    }
+}
+
+/// The error of a host that cannot be reached.
+fn unreachable(target: &Target) -> Error {
+    Error::new(Kind::Unreachable, format!("connect to {}", target.place())).host(&target.name)
+}
+
+/// What is worth knowing where an address or a port may be wrong.
+fn with_hints(error: Error, target: &Target) -> Error {
+    if target.from_openssh {
+        error
+    } else {
+        error.hint(
+            "OpenSSH's client is not installed here, so ~/.ssh/config was not read: the inventory alone counts.",
+        )
+    }
+}
+
+async fn wire(
+    host: &Host,
+    target: &Arc<Target>,
+    options: &Options,
+    around: &Surroundings,
+    depth: usize,
+) -> Result<(Box<dyn Wire>, Option<Session>)> {
+    let hop =
+        target.jump.as_deref().map(jump::parse).transpose().map_err(|error| error.host(&target.name))?;
+    if let Some(hop) = hop.flatten() {
+        if depth >= MOST_JUMPS {
+            return Err(unreachable(target)
+                .cause(format!("more than {MOST_JUMPS} jump hosts lead to it"))
+                .hint("Look for a ProxyJump in ~/.ssh/config that leads in a circle: ssh -G HOST | grep proxyjump"));
+        }
+        let gate = Host {
+            name: HostName(hop.host.clone()),
+            address: hop.host,
+            port: hop.port,
+            user: hop.user,
+            sudo: false,
+            identity_file: host.identity_file.clone(),
+            jump: hop.before,
+        };
+        let gate = connect_at(&gate, options, around, depth + 1).await.map_err(|error| {
+            error.hint(format!(
+                "{} is the jump host to {}.",
+                target.jump.as_deref().unwrap_or_default(),
+                target.name
+            ))
+        })?;
+        let gate = Session::of(gate);
+        let stream = timeout(options.connect_timeout, gate.raw_forward(&target.host, target.port)).await;
+        let stream = stream.map_err(|_| timed_out(target, options))?.map_err(|cause| {
+            let hint = "The host's address is resolved on the jump host, which must allow forwarding.";
+            unreachable(target).cause(format!("the jump host {}", gate.name())).cause(cause).hint(hint)
+        })?;
+        return Ok((Box::new(stream), Some(gate)));
+    }
+    if let Some(command) = &target.proxy {
+        let mut child = tokio::process::Command::new("/bin/sh")
+            .args(["-c", &format!("exec {command}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| unreachable(target).cause("start its ProxyCommand").cause(error))?;
+        if let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) {
+            return Ok((Box::new(tokio::io::join(output, input)), None));
+        }
+    }
+    Ok((Box::new(dial(target, options).await?), None))
+}
+
+fn timed_out(target: &Target, options: &Options) -> Error {
+    let error = unreachable(target)
+        .cause(format!("no answer within {} s", options.connect_timeout.as_secs()))
+        .hint("Is the host up, and does a firewall let this machine reach its SSH port?");
+    with_hints(error, target)
+}
+
+/// A TCP connection to the first of the name's addresses that answers.
+async fn dial(target: &Target, options: &Options) -> Result<TcpStream> {
+    let name = (target.host.as_str(), target.port);
+    let work = async {
+        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(name)
+            .await
+            .map_err(|error| {
+                let error = unreachable(target)
+                    .cause(format!("the name {} has no address", target.host))
+                    .cause(error)
+                    .hint("Correct `address:` in the inventory, or the DNS record.");
+                with_hints(error, target)
+            })?
+            .collect();
+        race(addresses).await.map_err(|causes| {
+            let refused =
+                causes.iter().all(|(_, error)| error.kind() == std::io::ErrorKind::ConnectionRefused);
+            let mut error = unreachable(target);
+            for (address, cause) in causes {
+                error = error.cause(format!("{address}: {cause}"));
+            }
+            if refused {
+                error = error.hint(format!(
+                    "The host is up, but nothing listens on port {}: does sshd run, and is `port:` right?",
+                    target.port
+                ));
+                if target.port == DEFAULT_PORT {
+                    error = error.hint(
+                        "After many failed logins sshd turns an address away for a while; wait a minute.",
+                    );
+                }
+            }
+            with_hints(error, target)
+        })
+    };
+    let stream = timeout(options.connect_timeout, work).await.map_err(|_| timed_out(target, options))??;
+    // Without these a connection is slower, or noticed dead later, but it is one.
+    let _ = stream.set_nodelay(true);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, DEAD_AFTER_MS);
+    Ok(stream)
+}
+
+type Failures = Vec<(SocketAddr, std::io::Error)>;
+
+async fn race(addresses: Vec<SocketAddr>) -> std::result::Result<TcpStream, Failures> {
+    let mut waiting = addresses.into_iter();
+    let mut running = JoinSet::new();
+    let mut failures = Vec::new();
+    let mut start = waiting.next();
+    loop {
+        if let Some(address) = start.take() {
+            running.spawn(async move { (address, TcpStream::connect(address).await) });
+        }
+        tokio::select! {
+            ended = running.join_next() => match ended {
+                Some(Ok((_, Ok(stream)))) => return Ok(stream),
+                Some(Ok((address, Err(error)))) => {
+                    failures.push((address, error));
+                    start = waiting.next();
+                }
+                Some(Err(_)) => {}
+                None => match waiting.next() {
+                    Some(next) => start = Some(next),
+                    None => return Err(failures),
+                },
+            },
+            () = sleep(NEXT_ADDRESS), if waiting.len() > 0 => start = waiting.next(),
+        }
+    }
+}
+
+async fn handshake(
+    wire: Box<dyn Wire>,
+    target: &Arc<Target>,
+    options: &Options,
+    seen: Arc<OnceLock<String>>,
+    gone: watch::Sender<Option<String>>,
+    look: Option<Arc<OnceLock<Offered>>>,
+) -> Result<Handle<Watch>> {
+    let keys = HostKeys::load(&options.known_hosts, &target.known_hosts, &target.names())
+        .map_err(|error| error.host(&target.name))?;
+    let config = client_config(&keys, look.is_some());
+    let watch = Watch {
+        target: Arc::clone(target),
+        environment: options.environment.clone(),
+        keys: Arc::new(keys),
+        seen,
+        look,
+        gone,
+    };
+    let handshake = client::connect_stream(Arc::new(config), wire, watch);
+    match timeout(options.connect_timeout, handshake).await {
+        Ok(Ok(handle)) => Ok(handle),
+        Ok(Err(Stop::Refused(error))) => Err(error),
+        Ok(Err(Stop::Protocol(error))) => {
+            let closed = matches!(&error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_));
+            let mut found = unreachable(target).cause("the SSH handshake failed").cause(in_words(&error));
+            if closed {
+                found = found.hint("sshd turns an address away after many failed logins, or while it starts many; wait a minute.");
+            }
+            Err(with_hints(found, target))
+        }
+        Err(_) => Err(timed_out(target, options)),
+    }
+}
+
+fn client_config(keys: &HostKeys, looking: bool) -> client::Config {
+    client::Config {
+        preferred: Preferred {
+            key: keys.algorithms().into(),
+            // A key that is to be written down is wanted, not a certificate.
+            host_key_certificates: if looking { Vec::new() } else { keys.certificate_algorithms() }.into(),
+            // AES is in the hardware of every server: twice as fast as the default. Compression is off.
+            cipher: vec![
+                cipher::AES_256_GCM,
+                cipher::CHACHA20_POLY1305,
+                cipher::AES_256_CTR,
+                cipher::AES_192_CTR,
+                cipher::AES_128_CTR,
+            ]
+            .into(),
+            compression: vec![compression::NONE].into(),
+            ..Preferred::DEFAULT
+        },
+        keepalive_interval: Some(Duration::from_secs(15)),
+        keepalive_max: 3,
+        window_size: 2 * 1024 * 1024,
+        maximum_packet_size: 32 * 1024,
+        nodelay: true,
+        ..client::Config::default()
+    }
+}
+
+/// Says goodbye.
+pub(super) async fn disconnect(handle: &Handle<Watch>) {
+    let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
+}

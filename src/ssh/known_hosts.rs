@@ -1,0 +1,212 @@
+//! Which keys a host is known by: `known_hosts` files, read by the `ssh-key` crate and matched by us.
+//!
+//! The format is sshd(8), "`SSH_KNOWN_HOSTS` FILE FORMAT".
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
+use sha1::Sha1;
+
+use crate::error::{Error, Kind, Result};
+
+/// The port that a name without one means.
+pub(super) const DEFAULT_PORT: u16 = 22;
+
+/// What a line says of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The host has it.
+    Key,
+    /// It signs host certificates (`@cert-authority`).
+    Authority,
+    /// It must never be accepted (`@revoked`).
+    Revoked,
+}
+
+/// A line that speaks of the host.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub role: Role,
+    pub key: PublicKey,
+    pub file: PathBuf,
+    /// Counted from 1.
+    pub line: usize,
+}
+
+impl Known {
+    /// `file:line`.
+    pub(super) fn place(&self) -> String {
+        format!("{}:{}", self.file.display(), self.line)
+    }
+}
+
+/// The names that a host may have in a file.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    /// In the environment's own file: the inventory's address as well as what it stands for.
+    pub inventory: Vec<String>,
+    /// In the user's and the system's files.
+    pub user: Vec<String>,
+}
+
+/// The name of `host` at `port` as the files write it: `host`, or `[host]:port`.
+pub(super) fn name(host: &str, port: u16) -> String {
+    let host = host.to_ascii_lowercase();
+    if port == DEFAULT_PORT { host } else { format!("[{host}]:{port}") }
+}
+
+/// All that the files say of one host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HostKeys {
+    known: Vec<Known>,
+}
+
+impl HostKeys {
+    /// Reads what `own` (the environment's file, which wins) and `others` say of the host.
+    ///
+    /// If `own` knows the host, the others count only for what they revoke. Files that do not exist say
+    /// nothing. Errors: a file that cannot be read, and a line of `own` that is none: it is committed, so a
+    /// broken line is a mistake to be seen; OpenSSH's files are read as OpenSSH reads them, which skips it.
+    pub(super) fn load(own: &Path, others: &[PathBuf], names: &Names) -> Result<Self> {
+        let mut known = matching(own, &read(own)?, &names.inventory, true)?;
+        let decided = known.iter().any(|line| line.role != Role::Revoked);
+        for file in others {
+            let lines = matching(file, &read(file)?, &names.user, false)?;
+            known.extend(lines.into_iter().filter(|line| !decided || line.role == Role::Revoked));
+        }
+        Ok(Self { known })
+    }
+
+    /// The lines of `role`.
+    pub(super) fn of(&self, role: Role) -> impl Iterator<Item = &Known> {
+        self.known.iter().filter(move |known| known.role == role)
+    }
+
+    /// The line of `role` with this very key.
+    pub(super) fn find(&self, role: Role, key: &PublicKey) -> Option<&Known> {
+        self.of(role).find(|known| known.key.key_data() == key.key_data())
+    }
+
+    /// The host key algorithms to offer, the known ones first: a server that has several keys then shows the
+    /// one that is known. SHA-1 is not among them.
+    pub(super) fn algorithms(&self) -> Vec<Algorithm> {
+        let mut all = algorithms();
+        all.sort_by_key(|algorithm| {
+            !self.of(Role::Key).any(|known| same_family(&known.key.algorithm(), algorithm))
+        });
+        all
+    }
+
+    /// The algorithms under which a host certificate is asked for: none where no authority is known.
+    pub(super) fn certificate_algorithms(&self) -> Vec<Algorithm> {
+        if self.of(Role::Authority).next().is_some() { algorithms() } else { Vec::new() }
+    }
+}
+
+fn algorithms() -> Vec<Algorithm> {
+    vec![
+        Algorithm::Ed25519,
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+        Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+        Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+        Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+    ]
+}
+
+/// Whether a key of the one type can be shown under the other: RSA keys sign with several hashes.
+pub(super) fn same_family(one: &Algorithm, other: &Algorithm) -> bool {
+    one == other || matches!((one, other), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }))
+}
+
+fn read(file: &Path) -> Result<String> {
+    match fs::read(file) {
+        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(Error::new(Kind::Unreachable, format!("read {}", file.display())).cause(error)),
+    }
+}
+
+fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<Vec<Known>> {
+    let mut found = Vec::new();
+    for (index, text) in text.lines().enumerate() {
+        // The crate's parser splits at single spaces; OpenSSH at any run of blanks.
+        let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let Ok(entry) = line.parse::<Entry>() else {
+            if strict {
+                return Err(Error::new(Kind::Usage, format!("read {}:{}", file.display(), index + 1))
+                    .cause("not a line of the known_hosts format with a key")
+                    .hint("Each line is `[marker] names key-type base64-key [comment]`, see sshd(8)."));
+            }
+            continue;
+        };
+        if names.iter().any(|name| matches(entry.host_patterns(), name)) {
+            found.push(Known {
+                role: match entry.marker() {
+                    None => Role::Key,
+                    Some(Marker::CertAuthority) => Role::Authority,
+                    Some(Marker::Revoked) => Role::Revoked,
+                },
+                key: entry.public_key().clone(),
+                file: file.to_path_buf(),
+                line: index + 1,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether a line's names mean `name`: a hash of it, or a pattern that fits while no negated one does.
+fn matches(patterns: &HostPatterns, name: &str) -> bool {
+    match patterns {
+        HostPatterns::HashedName { salt, hash } => Hmac::<Sha1>::new_from_slice(salt)
+            .is_ok_and(|mac| mac.chain_update(name.as_bytes()).verify_slice(hash).is_ok()),
+        HostPatterns::Patterns(patterns) => {
+            let mut fits = false;
+            for pattern in patterns {
+                match pattern.strip_prefix('!') {
+                    Some(negated) if wildcard(negated, name) => return false,
+                    Some(_) => {}
+                    None => fits = fits || wildcard(pattern, name),
+                }
+            }
+            fits
+        }
+    }
+}
+
+/// Whether `text` fits `pattern`, in which `*` is any run of characters and `?` is one. Case does not count.
+pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.to_ascii_lowercase(), text.to_ascii_lowercase());
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut p, mut t) = (0, 0);
+    // Where the last `*` was, and the text position it has eaten up to.
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p, t));
+                p += 1;
+            }
+            Some(&c) if c == b'?' || c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match star {
+                Some((at, eaten)) => {
+                    star = Some((at, eaten + 1));
+                    p = at + 1;
+                    t = eaten + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|&c| c == b'*')
+}

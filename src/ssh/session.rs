@@ -1,0 +1,212 @@
+//! An open connection to a host, and what can be done over it.
+
+use std::sync::Arc;
+
+use russh::{ChannelOpenFailure, ChannelStream};
+use tokio::sync::watch;
+
+use super::bootstrap::Command;
+use super::channel::{self, Input, Piece, Pieces};
+use super::connect::{self, Connection, Options};
+use super::forward::Forwarded;
+use super::host_key::{Offered, in_words};
+use super::lines::{End, Lines};
+use super::surroundings::Surroundings;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::Host;
+
+/// The whole output of a command that has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: Vec<u8>,
+    /// Its exit status.
+    pub status: u32,
+}
+
+/// A connection to a host, logged in. Clones share it; with the last one, and the last stream over it, it ends.
+#[derive(Clone)]
+pub struct Session(Arc<Connection>);
+
+impl Session {
+    /// Connects to `host` and logs in: 6 round trips with a key, no more than OpenSSH needs.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unreachable`] with the host, the cause and what to do, for a name without an address, a
+    /// port that does not answer, a key that is not the known one, a login that is refused; [`Kind::Usage`] for
+    /// an SSH configuration or a committed `known_hosts` that cannot be read.
+    pub async fn connect(host: &Host, options: &Options) -> Result<Self> {
+        Self::connect_from(host, options, &Surroundings::of_process()).await
+    }
+
+    pub(super) async fn connect_from(host: &Host, options: &Options, around: &Surroundings) -> Result<Self> {
+        connect::connect(host, options, around).await.map(Self::of)
+    }
+
+    /// The key that `host` shows, for `provision trust`: nothing is accepted and nobody logs in. Counts as a
+    /// connection without a login, of which sshd allows few. A jump host on the way must be known.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::connect`], as far as it gets.
+    pub async fn look(host: &Host, options: &Options) -> Result<Offered> {
+        connect::look(host, options, &Surroundings::of_process()).await
+    }
+
+    pub(super) fn of(connection: Connection) -> Self {
+        Self(Arc::new(connection))
+    }
+
+    /// The host's name in the inventory.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.target.name
+    }
+
+    /// The fingerprint of the host key that was accepted: `SHA256:…`.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.0.fingerprint
+    }
+
+    /// Runs `command` to its end: 2 round trips and its own time. `stdin` is sent while output is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unreachable`] if the connection is lost, the server refuses to run it, or it ends without
+    /// an exit status. A status other than 0 is not an error here.
+    pub async fn exec(&self, command: &Command, stdin: Vec<u8>) -> Result<Output> {
+        let mut pieces = self.start(command, stdin).await?;
+        let (mut stdout, mut stderr, mut end) = (Vec::new(), Vec::new(), End::default());
+        while let Some(piece) = pieces.next().await {
+            match end.note(piece) {
+                Some(Piece::Out(bytes)) => stdout.extend_from_slice(&bytes),
+                Some(Piece::Err(bytes)) => stderr.extend_from_slice(&bytes),
+                _ => {}
+            }
+        }
+        let status = exit_status(self, &end)?;
+        Ok(Output { stdout, stderr, status })
+    }
+
+    /// Starts `command` and gives its output by lines.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::exec`].
+    pub async fn stream(&self, command: &Command, stdin: Vec<u8>) -> Result<Lines> {
+        Ok(Lines::new(self.start(command, stdin).await?, self.clone()))
+    }
+
+    async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<Pieces> {
+        let line = command.line()?;
+        let channel = self.0.handle.channel_open_session().await.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(_) => self
+                .error("run a command")
+                .cause("the server opens no further channel for it")
+                .hint("sshd's MaxSessions may be too low: 10 is its default."),
+            error => self.lost("run a command", &error),
+        })?;
+        // The reply is not waited for: a refusal comes as a message before the channel's end.
+        channel.exec(true, line).await.map_err(|error| self.lost("run a command", &error))?;
+        let (pieces, _, _) = channel::drive(channel, Input::All(stdin));
+        Ok(pieces)
+    }
+
+    /// A byte stream to `port` of the host's 127.0.0.1: one round trip.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Unreachable`] if nothing listens there, if sshd forbids forwarding, or if the connection
+    /// is lost.
+    pub async fn forward(&self, port: u16) -> Result<Forwarded> {
+        let doing = format!("forward to port {port} of the host");
+        let open =
+            self.0.handle.channel_open_direct_tcpip("127.0.0.1", u32::from(port), "127.0.0.1", 0).await;
+        let channel = open.map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => self
+                .error(&doing)
+                .cause("the host's sshd forbids forwarding")
+                .hint("Set `AllowTcpForwarding local` (and no PermitOpen against it) in /etc/ssh/sshd_config, then reload sshd."),
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => {
+                self.error(&doing).cause(format!("nothing listens on 127.0.0.1:{port} there"))
+            }
+            russh::Error::ChannelOpenFailure(reason) => {
+                self.error(&doing).cause(format!("the server refused it: {reason:?}"))
+            }
+            error => self.lost(&doing, &error),
+        })?;
+        let (pieces, closed, writer) = channel::drive(channel, Input::Elsewhere);
+        Ok(Forwarded::new(pieces, closed, writer, self.clone()))
+    }
+
+    /// The wire to a host behind this one. Errors: a fragment.
+    pub(super) async fn raw_forward(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> std::result::Result<ChannelStream<russh::client::Msg>, String> {
+        let open = self.0.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await;
+        open.map(russh::Channel::into_stream).map_err(|error| match error {
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => {
+                "it forbids forwarding (AllowTcpForwarding)".to_owned()
+            }
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => {
+                format!("it cannot reach {host}:{port}")
+            }
+            error => in_words(&error),
+        })
+    }
+
+    /// Resolves when the connection is gone, for whatever reason.
+    pub async fn closed(&self) {
+        let mut gone: watch::Receiver<_> = self.0.gone.clone();
+        while gone.changed().await.is_ok() {}
+    }
+
+    /// Says goodbye and waits until the connection is gone, and those to jump hosts with it.
+    pub async fn close(&self) {
+        connect::disconnect(&self.0.handle).await;
+        self.closed().await;
+        if let Some(jump) = &self.0.jump {
+            Box::pin(jump.close()).await;
+        }
+    }
+
+    fn error(&self, doing: &str) -> Error {
+        Error::new(Kind::Unreachable, doing).host(self.name())
+    }
+
+    fn lost(&self, doing: &str, error: &russh::Error) -> Error {
+        let why = self.0.gone.borrow().clone().unwrap_or_else(|| in_words(error));
+        self.error(doing).cause(format!("the connection to {} was lost", self.0.target.place())).cause(why)
+    }
+}
+
+/// The exit status of a command that has ended, or what was wrong with its end.
+pub(super) fn exit_status(session: &Session, end: &End) -> Result<u32> {
+    let error = || session.error("run a command");
+    if end.too_much {
+        return Err(error().cause("it wrote faster than its output was read, 64 MiB ahead"));
+    }
+    if let Some(status) = end.status {
+        return Ok(status);
+    }
+    if end.refused {
+        return Err(error()
+            .cause("the server refused to run it")
+            .hint("The login must have a shell, and no ForceCommand or restricted key against it."));
+    }
+    if let Some(signal) = &end.signal {
+        return Err(error().cause(format!("it was ended by the signal {signal}")));
+    }
+    if session.0.handle.is_closed() {
+        return Err(session.lost("run a command", &russh::Error::Disconnect));
+    }
+    Err(error()
+        .cause("it ended without an exit status")
+        .hint("It may have been killed, or the host may be short of memory: look at `dmesg` there."))
+}

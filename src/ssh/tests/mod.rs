@@ -1,0 +1,1 @@
+//! Tests over a wire: an in-process server, a real sshd, real login shells.
