@@ -1,2 +1,33 @@
-//! secrets room
+//! age file + identity → [`Secrets`]: the values that a deploy needs and nobody else may see.
+//!
+//! Never writes plain text to a disk, never prints a value.
+//!
+//! `docs/secrets.md` has the model. In a release a secret is a placeholder ([`token`]); values are put in only
+//! while the bundle for one host is built, which is then encrypted to that host ([`seal_to_host`]).
+
+mod document;
+mod file;
+mod generate;
+mod identity;
+mod map;
+mod name;
+mod open;
+mod passphrase;
+mod process;
+mod recipients;
+mod seal;
+#[cfg(test)]
+mod testing;
 pub mod token;
+mod weakness;
+
+pub use file::exists;
+pub use generate::{generate_identity, generate_password};
+pub use identity::Identity;
+pub use map::Secrets;
+pub use name::SecretName;
+pub use open::view;
+pub use process::harden_process;
+pub use recipients::Recipients;
+pub use seal::seal_to_host;
+pub use weakness::{Weakness, is_placeholder, weaknesses};

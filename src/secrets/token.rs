@@ -59,7 +59,10 @@ pub fn names_in(text: &str) -> BTreeSet<String> {
 #[must_use]
 pub fn mangled(text: &str) -> Option<usize> {
     let broken = scan(text).find(|found| found.name.is_none()).map(|found| found.start);
-    broken.or_else(|| text.find(&PREFIX.to_lowercase())).or_else(|| base64_offset(text))
+    let reversed: String = PREFIX.chars().rev().collect();
+    let forms = [PREFIX.to_lowercase(), reversed, hex::encode(PREFIX), hex::encode_upper(PREFIX)];
+    // A name in hexadecimal is part of every token, and the prefix never is.
+    broken.or_else(|| forms.iter().find_map(|form| text.find(form))).or_else(|| base64_offset(text))
 }
 
 /// The prefix in base64, at each of its three alignments (the characters that do not depend on neighbours).

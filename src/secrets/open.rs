@@ -1,0 +1,208 @@
+//! Encrypted bytes + identity → text. Every way in which that fails has a message of its own.
+
+use std::io::{Read, Write};
+
+use age::armor::{ArmoredReader, ArmoredWriter, Format};
+use age::{DecryptError, Decryptor, Encryptor};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::file::SecretsFile;
+use super::identity::Identity;
+use super::recipients::Recipients;
+use crate::error::{Error, Result};
+
+/// The first line of an armored age file.
+pub(super) const ARMOR_BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
+const ARMOR_END: &str = "-----END AGE ENCRYPTED FILE-----";
+/// How a binary age file begins.
+const BINARY_BEGIN: &[u8] = b"age-encryption.org/";
+
+/// The whole decrypted text of `secrets/<environment>.yml.age`, as it was written.
+///
+/// # Errors
+/// As [`Secrets::load`](super::Secrets::load), but the text need not be valid.
+pub fn view(root: &std::path::Path, environment: &str, identity: &Identity) -> Result<SecretString> {
+    let (_, text) = read(&SecretsFile::new(root, environment)?, identity)?;
+    Ok(SecretString::from(text.as_str()))
+}
+
+/// The encrypted bytes and the decrypted text of a file that must be there.
+pub(super) fn read(file: &SecretsFile, identity: &Identity) -> Result<(Vec<u8>, Zeroizing<String>)> {
+    let Some(bytes) = file.read()? else {
+        return Err(Error::usage(format!("read {}", file.label()))
+            .cause("there is no such file")
+            .hint(format!("Run `provision secrets edit {}`: it makes one.", file.environment())));
+    };
+    let text = decrypt_file(file, &bytes, identity)?;
+    Ok((bytes, text))
+}
+
+/// Opens `bytes`, the content of `file`.
+pub(super) fn decrypt_file(
+    file: &SecretsFile,
+    bytes: &[u8],
+    identity: &Identity,
+) -> Result<Zeroizing<String>> {
+    let failed = |what: &str| Error::usage(format!("open {}", file.label())).cause(what);
+    let restore =
+        |error: Error| error.hint(format!("Take it from git again: `git checkout -- {}`.", file.label()));
+
+    if let Some((what, hint)) = not_age(bytes) {
+        return Err(failed(what).hint(hint));
+    }
+    let binary = dearmor(bytes).map_err(|what| restore(failed(&what)))?;
+    let Some(tags) = ssh_tags(&binary) else {
+        return Err(restore(failed("it is cut short: it ends within its header")));
+    };
+    let decryptor = Decryptor::new_buffered(&binary[..]).map_err(|error| match error {
+        DecryptError::UnknownFormat => {
+            failed("it is a version of age files that this program does not know").hint("Update provision.")
+        }
+        DecryptError::Io(_) => restore(failed("it is cut short: it ends within its header")),
+        _ => restore(failed("it is damaged: its header is not what age writes")),
+    })?;
+    if decryptor.is_scrypt() {
+        return Err(failed("it is encrypted with a passphrase, not to keys")
+            .hint("Decrypt it with `age -d` and encrypt it again with `age -a -R secrets/recipients.txt`."));
+    }
+    let keys = identity.unlocked(&tags)?;
+    let plain = decrypt(decryptor, keys.into_iter(), binary.len()).map_err(|error| match error {
+        DecryptError::NoMatchingKeys => not_for_us(file, identity),
+        DecryptError::InvalidMac => {
+            restore(failed("it is damaged: its header was changed after it was encrypted"))
+        }
+        DecryptError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            restore(failed("it is cut short: its end is missing"))
+        }
+        _ => restore(failed("it is damaged: a part of it was cut off or changed after it was encrypted")),
+    })?;
+    let text = std::str::from_utf8(&plain).map_err(|_| failed("what it holds is not text"))?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Why `bytes` are no age file at all, and what to do.
+fn not_age(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let text = bytes.trim_ascii_start();
+    if text.starts_with(BINARY_BEGIN) || text.starts_with(ARMOR_BEGIN.as_bytes()) {
+        None
+    } else if text.is_empty() {
+        Some(("it is empty", "Take it from git again, or remove it to begin a new one."))
+    } else if bytes.windows(8).any(|window| window == b"<<<<<<< ") {
+        Some((
+            "it holds git's conflict markers: two encrypted files cannot be merged",
+            "Take one side (`git checkout --ours` or `--theirs`) and make the other's change with `provision secrets edit`.",
+        ))
+    } else {
+        Some((
+            "it is not an age file",
+            "If it is plain text: encrypt it with `age -a -R secrets/recipients.txt`, and change every secret that was ever committed that way.",
+        ))
+    }
+}
+
+fn not_for_us(file: &SecretsFile, identity: &Identity) -> Error {
+    let environment = file.environment();
+    let ours = identity.recipients();
+    let error = Error::usage(format!("open {}", file.label())).cause(format!(
+        "it is not encrypted to your identity {} (public key: {})",
+        identity.source(),
+        ours.join(", ")
+    ));
+    let listed = Recipients::load(file.root(), environment);
+    let label = listed
+        .as_ref()
+        .map_or_else(|_| "secrets/recipients.txt".to_owned(), |listed| listed.source().to_owned());
+    if listed.is_ok_and(|listed| ours.iter().any(|our| listed.contains(our))) {
+        return error.hint(format!(
+            "{label} has your key, but the file was not encrypted again since: ask a colleague who can open it to \
+             change it with `provision secrets edit {environment}`."
+        ));
+    }
+    error
+        .hint(format!(
+            "Ask a colleague who can open it to add this line to {label} and encrypt the file again: {}",
+            ours.first().map_or("", String::as_str)
+        ))
+        .hint("If you have another key that is meant for it, name it with --identity.")
+}
+
+/// The decrypted bytes. `limit` is the size of the encrypted file: the buffer never has to grow, which would
+/// leave a copy behind.
+pub(super) fn decrypt<'a>(
+    decryptor: Decryptor<&[u8]>,
+    identities: impl Iterator<Item = &'a dyn age::Identity>,
+    limit: usize,
+) -> std::result::Result<Zeroizing<Vec<u8>>, DecryptError> {
+    let mut reader = decryptor.decrypt(identities)?;
+    let mut plain = Zeroizing::new(Vec::with_capacity(limit));
+    reader.read_to_end(&mut plain)?;
+    Ok(plain)
+}
+
+/// The binary form of an age file that may be armored, or what is wrong with its armor.
+pub(super) fn dearmor(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
+    let trimmed = bytes.trim_ascii();
+    if !trimmed.starts_with(ARMOR_BEGIN.as_bytes()) {
+        return Ok(bytes.to_vec());
+    }
+    if !trimmed.ends_with(ARMOR_END.as_bytes()) {
+        return Err(if trimmed.windows(ARMOR_END.len()).any(|window| window == ARMOR_END.as_bytes()) {
+            "it is damaged: there is something after its last line".to_owned()
+        } else {
+            "it is cut short: its last line (END AGE ENCRYPTED FILE) is missing".to_owned()
+        });
+    }
+    let mut binary = Vec::with_capacity(trimmed.len());
+    ArmoredReader::new(trimmed)
+        .read_to_end(&mut binary)
+        .map_err(|_| "it is damaged: its text is not what age writes (base64 in lines of 64)".to_owned())?;
+    Ok(binary)
+}
+
+/// Encrypts `plain` to `recipients`; armored, or binary.
+pub(super) fn encrypt<'a>(
+    plain: &[u8],
+    recipients: impl Iterator<Item = &'a dyn age::Recipient>,
+    format: Format,
+) -> std::result::Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let encryptor = Encryptor::with_recipients(recipients).map_err(|error| error.to_string())?;
+    let write = |bytes: &mut Vec<u8>| {
+        let mut writer = encryptor.wrap_output(ArmoredWriter::wrap_output(bytes, format)?)?;
+        writer.write_all(plain)?;
+        writer.finish()?.finish().map(|_| ())
+    };
+    write(&mut bytes).map_err(|error: std::io::Error| error.to_string())?;
+    Ok(bytes)
+}
+
+/// The tags of the SSH keys that an age header names (<https://c2sp.org/age>: `-> ssh-ed25519 TAG …`);
+/// `None` where the header does not end.
+fn ssh_tags(binary: &[u8]) -> Option<Vec<String>> {
+    let mut tags = Vec::new();
+    for line in binary.split(|byte| *byte == b'\n') {
+        if line.starts_with(b"---") {
+            return Some(tags);
+        }
+        let line = String::from_utf8_lossy(line);
+        let mut words = line.split(' ');
+        if words.next() == Some("->") && words.next().is_some_and(|kind| kind.starts_with("ssh-")) {
+            tags.extend(words.next().map(str::to_owned));
+        }
+    }
+    None
+}
+
+/// The tag under which a header names the SSH key of a public key line: the first four bytes of its SHA-256.
+pub(super) fn ssh_tag(line: &str) -> Option<String> {
+    let key = BASE64_STANDARD.decode(line.split(' ').nth(1)?).ok()?;
+    Some(BASE64_STANDARD_NO_PAD.encode(&Sha256::digest(key)[..4]))
+}
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;
