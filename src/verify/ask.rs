@@ -71,8 +71,8 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::GrafanaDatasources { user, password, uids, .. } => {
             let verdicts = uids.iter().map(|uid| {
                 let health = look.at(&grafana::datasource_health_path(uid));
-                let described = grafana::health_is_no_question(&health)
-                    .then(|| look.at(&grafana::datasource_path(uid)));
+                let described =
+                    grafana::health_is_no_question(&health).then(|| look.at(&grafana::datasource_path(uid)));
                 grafana::datasource(service, user, password, uid, &health, described.as_ref())
             });
             grafana::worst(verdicts.collect())
@@ -103,7 +103,8 @@ pub fn expected(check: &Check) -> String {
             format!("every target is up and freshly scraped of {}", jobs.join(", "))
         }
         Question::Rules { groups, .. } => {
-            let groups: Vec<String> = groups.iter().map(|(name, rules)| format!("{name} ({rules})")).collect();
+            let groups: Vec<String> =
+                groups.iter().map(|(name, rules)| format!("{name} ({rules})")).collect();
             format!("exactly these rule groups run: {}", groups.join(", "))
         }
         Question::Configuration { .. } => "the configuration that runs is the one sent".to_owned(),

@@ -63,8 +63,9 @@ pub fn judge(service: &str, sent: &str, running: &str) -> Verdict {
         Ok(value) => value,
         Err(error) => return unreadable(service, "running configuration", &error),
     };
-    let mut differences = Vec::new();
-    compare("", "", &sent, &running, &mut differences);
+    let mut comparison = Comparison::default();
+    comparison.values("", "", &sent, &running);
+    let differences = comparison.differences;
     if differences.is_empty() {
         return Verdict::Holds("runs as sent".to_owned());
     }
@@ -81,90 +82,116 @@ fn unreadable(service: &str, what: &str, error: &serde_yaml::Error) -> Verdict {
     )
 }
 
-/// Adds to `differences` where `running` does not mean `sent`. `field` is the nearest key above.
-fn compare(path: &str, field: &str, sent: &Value, running: &Value, differences: &mut Vec<String>) {
-    match (sent, running) {
-        (Value::Mapping(sent), Value::Mapping(running)) => compare_maps(path, field, sent, running, differences),
-        (Value::Sequence(sent), Value::Sequence(running)) => {
-            if field.ends_with("matchers") {
-                if matchers(sent) != matchers(running) {
-                    differences.push(differs(path, &Value::from(sent.clone()), &Value::from(running.clone())));
-                }
-                return;
-            }
-            for (index, (sent, running)) in sent.iter().zip(running).enumerate() {
-                compare(&format!("{path}[{}]", place(index, sent)), field, sent, running, differences);
-            }
-            for (index, missing) in sent.iter().enumerate().skip(running.len()) {
-                differences.push(format!("{path}[{}] was sent and does not run", place(index, missing)));
-            }
-            for (index, extra) in running.iter().enumerate().skip(sent.len()) {
-                differences.push(format!("{path}[{}] runs and was not sent", place(index, extra)));
-            }
-        }
-        _ if same_scalar(field, sent, running) => {}
-        _ => differences.push(differs(path, sent, running)),
-    }
+/// One comparison under way.
+#[derive(Default)]
+struct Comparison {
+    differences: Vec<String>,
+    /// The folder below which relative paths are printed: the same for all, known from the first.
+    folder: Option<String>,
 }
 
-fn compare_maps(path: &str, field: &str, sent: &Mapping, running: &Mapping, differences: &mut Vec<String>) {
-    let below = |key: &Value| {
-        if path.is_empty() { plain(key) } else { format!("{path}.{}", plain(key)) }
-    };
-    let fold = |key: &Value| if field == "headers" { plain(key).to_lowercase() } else { plain(key) };
-    let field_of = |key: &Value| if FREE_MAPS.contains(&field) { field.to_owned() } else { plain(key) };
-    for (key, value) in sent {
-        // Alertmanager capitalises mail headers.
-        match running.iter().find(|(other, _)| fold(other) == fold(key)) {
-            Some((_, running)) => compare(&below(key), &field_of(key), value, running, differences),
-            // A printed configuration leaves out what is empty, false or zero.
-            None if is_zero(value) => {}
-            None => differences.push(format!("{}: sent {}, running none", below(key), short(value))),
+impl Comparison {
+    /// Notes where `running` does not mean `sent`. `field` is the nearest key above.
+    fn values(&mut self, path: &str, field: &str, sent: &Value, running: &Value) {
+        match (sent, running) {
+            (Value::Mapping(sent), Value::Mapping(running)) => self.maps(path, field, sent, running),
+            (Value::Sequence(sent), Value::Sequence(running)) => {
+                if field.ends_with("matchers") {
+                    if matchers(sent) != matchers(running) {
+                        self.differences.push(differs(
+                            path,
+                            &Value::from(sent.clone()),
+                            &Value::from(running.clone()),
+                        ));
+                    }
+                    return;
+                }
+                for (index, (sent, running)) in sent.iter().zip(running).enumerate() {
+                    self.values(&format!("{path}[{}]", place(index, sent)), field, sent, running);
+                }
+                for (index, missing) in sent.iter().enumerate().skip(running.len()) {
+                    self.differences
+                        .push(format!("{path}[{}] was sent and does not run", place(index, missing)));
+                }
+                for (index, extra) in running.iter().enumerate().skip(sent.len()) {
+                    self.differences.push(format!("{path}[{}] runs and was not sent", place(index, extra)));
+                }
+            }
+            _ if self.same_scalar(field, sent, running) => {}
+            _ => self.differences.push(differs(path, sent, running)),
         }
     }
-    let strict = FREE_MAPS.contains(&field) || field == "params";
-    for (key, value) in running {
-        let left = strict || NO_DEFAULTS.contains(&plain(key).as_str());
-        if left && !is_zero(value) && !sent.iter().any(|(other, _)| plain(other) == plain(key)) {
-            differences.push(format!("{}: sent none, running {}", below(key), short(value)));
+
+    fn maps(&mut self, path: &str, field: &str, sent: &Mapping, running: &Mapping) {
+        let below = |key: &Value| {
+            if path.is_empty() { plain(key) } else { format!("{path}.{}", plain(key)) }
+        };
+        let fold = |key: &Value| if field == "headers" { plain(key).to_lowercase() } else { plain(key) };
+        let field_of = |key: &Value| if FREE_MAPS.contains(&field) { field.to_owned() } else { plain(key) };
+        for (key, value) in sent {
+            // Alertmanager capitalises mail headers.
+            match running.iter().find(|(other, _)| fold(other) == fold(key)) {
+                Some((_, running)) => self.values(&below(key), &field_of(key), value, running),
+                // A printed configuration leaves out what is empty, false or zero.
+                None if is_zero(value) => {}
+                None => self.differences.push(format!("{}: sent {}, running none", below(key), short(value))),
+            }
         }
+        let strict = FREE_MAPS.contains(&field) || field == "params";
+        for (key, value) in running {
+            let left = strict || NO_DEFAULTS.contains(&plain(key).as_str());
+            if left && !is_zero(value) && !sent.iter().any(|(other, _)| plain(other) == plain(key)) {
+                self.differences.push(format!("{}: sent none, running {}", below(key), short(value)));
+            }
+        }
+    }
+
+    fn same_scalar(&mut self, field: &str, sent: &Value, running: &Value) -> bool {
+        if matches!(sent, Value::Null) {
+            // Not set: the default runs, or nothing.
+            return !NO_DEFAULTS.contains(&field) || is_zero(running);
+        }
+        if is_zero(sent) && matches!(running, Value::Null) {
+            return true;
+        }
+        if is_collection(sent) || is_collection(running) {
+            return is_zero(sent) && is_zero(running);
+        }
+        if boolean(sent).is_some() && boolean(sent) == boolean(running) {
+            return true;
+        }
+        let (sent, running) = (plain(sent), plain(running));
+        if sent == running || (running == "<secret>" && !sent.is_empty()) {
+            return true;
+        }
+        if FREE_MAPS.contains(&field) {
+            return false;
+        }
+        let equal = |read: fn(&str) -> Option<u64>| read(&sent).is_some() && read(&sent) == read(&running);
+        let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
+        equal(scalar::milliseconds)
+        || equal(scalar::bytes)
+        || (number(&sent).is_some() && number(&sent) == number(&running))
+        || (is_path(field) && self.same_path(&sent, &running))
+        || (sent.contains("://") && sent.trim_end_matches('/') == running.trim_end_matches('/'))
+        // Printed in lower case by both.
+        || (matches!(field, "action" | "weekdays" | "months") && sent.eq_ignore_ascii_case(&running))
+    }
+
+    fn same_path(&mut self, sent: &str, running: &str) -> bool {
+        let sent = sent.trim_start_matches("./");
+        if sent.is_empty() || sent.starts_with('/') {
+            return false;
+        }
+        let Some(folder) = running.strip_suffix(sent).filter(|folder| folder.ends_with('/')) else {
+            return false;
+        };
+        self.folder.get_or_insert_with(|| folder.to_owned()) == folder
     }
 }
 
 fn differs(path: &str, sent: &Value, running: &Value) -> String {
     format!("{path}: sent {}, running {}", short(sent), short(running))
-}
-
-fn same_scalar(field: &str, sent: &Value, running: &Value) -> bool {
-    if matches!(sent, Value::Null) {
-        // Not set: the default runs, or nothing.
-        return !NO_DEFAULTS.contains(&field) || is_zero(running);
-    }
-    if is_zero(sent) && matches!(running, Value::Null) {
-        return true;
-    }
-    if is_collection(sent) || is_collection(running) {
-        return is_zero(sent) && is_zero(running);
-    }
-    if boolean(sent).is_some() && boolean(sent) == boolean(running) {
-        return true;
-    }
-    let (sent, running) = (plain(sent), plain(running));
-    if sent == running || (running == "<secret>" && !sent.is_empty()) {
-        return true;
-    }
-    if FREE_MAPS.contains(&field) {
-        return false;
-    }
-    let equal = |read: fn(&str) -> Option<u64>| read(&sent).is_some() && read(&sent) == read(&running);
-    let number = |text: &str| text.parse::<f64>().ok().map(f64::to_bits);
-    equal(scalar::milliseconds)
-        || equal(scalar::bytes)
-        || (number(&sent).is_some() && number(&sent) == number(&running))
-        || (is_path(field) && same_path(&sent, &running))
-        || (sent.contains("://") && sent.trim_end_matches('/') == running.trim_end_matches('/'))
-        // Printed in lower case by both.
-        || (matches!(field, "action" | "weekdays" | "months") && sent.eq_ignore_ascii_case(&running))
 }
 
 /// What Go's YAML reader takes for a boolean.
@@ -190,7 +217,10 @@ fn is_zero(value: &Value) -> bool {
         Value::Bool(value) => !value,
         Value::Number(number) => number.as_f64() == Some(0.0),
         Value::String(text) => {
-            text.is_empty() || scalar::milliseconds(text) == Some(0) || scalar::bytes(text) == Some(0)
+            boolean(value) == Some(false)
+                || text.is_empty()
+                || scalar::milliseconds(text) == Some(0)
+                || scalar::bytes(text) == Some(0)
         }
         Value::Sequence(items) => items.is_empty(),
         Value::Mapping(map) => map.iter().all(|(_, value)| is_zero(value)),
@@ -200,14 +230,11 @@ fn is_zero(value: &Value) -> bool {
 
 /// Whether a field names files, which are printed below the folder of the configuration.
 fn is_path(field: &str) -> bool {
-    field == "files" || field == "templates" || field == "directory" || field.ends_with("_file") || field.ends_with("_files")
-}
-
-fn same_path(sent: &str, running: &str) -> bool {
-    let sent = sent.trim_start_matches("./");
-    !sent.is_empty()
-        && !sent.starts_with('/')
-        && running.strip_suffix(sent).is_some_and(|folder| folder.ends_with('/'))
+    field == "files"
+        || field == "templates"
+        || field == "directory"
+        || field.ends_with("_file")
+        || field.ends_with("_files")
 }
 
 /// Alertmanager's matchers, one by one, without quotes and spaces, sorted: it prints `a="b"` for `a = b`, and

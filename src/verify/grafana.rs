@@ -48,7 +48,10 @@ pub fn health(service: &str, answer: &Answer) -> Verdict {
         }
         Ok(health) => Verdict::not_yet(
             format!("{service}: {}, database is \"{}\"", answer.status, health.database),
-            format!("Its database is a file in its volume: look for a full disk or wrong rights. {}", see_log(service)),
+            format!(
+                "Its database is a file in its volume: look for a full disk or wrong rights. {}",
+                see_log(service)
+            ),
         ),
     }
 }
@@ -125,7 +128,8 @@ struct Datasource {
 pub fn health_is_no_question(health: &Answer) -> bool {
     let body = String::from_utf8_lossy(&health.body);
     health.status == 404
-        || (health.status >= 400 && (body.contains("plugin.unavailable") || body.contains("plugin.notImplemented")))
+        || (health.status >= 400
+            && (body.contains("plugin.unavailable") || body.contains("plugin.notImplemented")))
 }
 
 /// Judges one datasource by the answers of [`datasource_health_path`] and, where that has none to give
@@ -152,7 +156,10 @@ pub fn datasource(
         )
     };
     if health.status == 400 || health.status >= 500 {
-        return Verdict::not_yet(format!("datasource {uid}: {}, {}", health.status, message(health)), remedy());
+        return Verdict::not_yet(
+            format!("datasource {uid}: {}, {}", health.status, message(health)),
+            remedy(),
+        );
     }
     if let Some(verdict) = unless_let_in(service, &path, user, secret, health) {
         return verdict;
@@ -179,7 +186,10 @@ fn undescribed(
     if described.status == 404 {
         return Verdict::refused(
             format!("datasource {uid} is not there (404, {})", message(described)),
-            format!("Look at the provisioning file of the datasources: it must set uid: {uid}. {}", see_log(service)),
+            format!(
+                "Look at the provisioning file of the datasources: it must set uid: {uid}. {}",
+                see_log(service)
+            ),
         );
     }
     if let Some(verdict) = unless_let_in(service, &path, user, secret, described) {
@@ -192,9 +202,13 @@ fn undescribed(
     if kind == "alertmanager" {
         return Verdict::Holds(format!("{uid} present; its type has no health question"));
     }
-    let found = format!("datasource {uid} of type {kind} cannot be asked: {}, {}", health.status, message(health));
+    let found =
+        format!("datasource {uid} of type {kind} cannot be asked: {}, {}", health.status, message(health));
     if health.status == 404 {
-        return Verdict::refused(found, "Grafana answers for datasources from version 9 on: use a newer image.");
+        return Verdict::refused(
+            found,
+            "Grafana answers for datasources from version 9 on: use a newer image.",
+        );
     }
     Verdict::not_yet(found, format!("Its plugin {kind} did not start. {}", see_log(service)))
 }

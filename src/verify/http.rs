@@ -102,12 +102,13 @@ impl Connection {
         let content_type = text(response.headers(), &CONTENT_TYPE);
         let date =
             jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text(response.headers(), &DATE)).ok();
-        let body = Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|error| {
-            match error.downcast::<hyper::Error>() {
+        let body =
+            Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|error| match error
+                .downcast::<hyper::Error>(
+            ) {
                 Ok(error) => broken(*error),
                 Err(_) => HttpError::TooLarge,
-            }
-        })?;
+            })?;
         Ok(Answer { status, content_type, date, body: body.to_bytes().to_vec() })
     }
 }
@@ -247,7 +248,7 @@ mod tests {
             theirs.write_all(b"SSH-2.0-OpenSSH_10.0\r\n").await.unwrap();
         });
         let error = get(ours, &request()).await.unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"the connection broke: invalid HTTP version parsed");
         let (ours, _theirs) = tokio::io::duplex(1024);
         let bad = Request { path: "/a b".into(), ..request() };
         assert!(matches!(get(ours, &bad).await, Err(HttpError::Request(_))));

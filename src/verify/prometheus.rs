@@ -115,7 +115,9 @@ impl Target {
             );
         }
         if has(&unreachable) {
-            return format!("Nothing answers for job {job}: see whether its service runs (`provision status`), then its log.");
+            return format!(
+                "Nothing answers for job {job}: see whether its service runs (`provision status`), then its log."
+            );
         }
         format!("Look at the target's own log: the service of job {job}. {}", see_log(service))
     }
@@ -206,7 +208,8 @@ pub fn rules(service: &str, groups: &[(String, usize)], answer: &Answer) -> Verd
         .filter(|(_, rule)| rule.health == "err")
         .map(|(group, rule)| format!("rule {} of group {}: {}", rule.name, group.name, rule.last_error))
         .collect();
-    let waiting = running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
+    let waiting =
+        running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
     let mut differences = Vec::new();
     for (name, expected) in groups {
         // Two files may each have a group of one name: one match uses one group up.
@@ -216,7 +219,8 @@ pub fn rules(service: &str, groups: &[(String, usize)], answer: &Answer) -> Verd
             Some(index) => {
                 let found = running.remove(index).rules.len();
                 if found != *expected {
-                    differences.push(format!("group {name} has {} instead of {expected}", count(found, "rule")));
+                    differences
+                        .push(format!("group {name} has {} instead of {expected}", count(found, "rule")));
                 }
             }
         }

@@ -90,7 +90,9 @@ impl<F: Forward> Run<'_, F> {
         let verdict = self.poll(check, streams).await;
         let (status, found, remedy) = match verdict {
             Verdict::Holds(found) => (Status::Holds, found, String::new()),
-            Verdict::NotYet(reason) | Verdict::Refused(reason) => (Status::Fails, reason.found, reason.remedy),
+            Verdict::NotYet(reason) | Verdict::Refused(reason) => {
+                (Status::Fails, reason.found, reason.remedy)
+            }
         };
         let finding = Finding {
             check: check.name.clone(),
@@ -154,10 +156,7 @@ impl<F: Forward> Run<'_, F> {
         let mut answers = Answers::new();
         loop {
             let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(0);
-            let now = self
-                .now
-                .checked_add(jiff::SignedDuration::from_secs(elapsed))
-                .unwrap_or(self.now);
+            let now = self.now.checked_add(jiff::SignedDuration::from_secs(elapsed)).unwrap_or(self.now);
             let paths = match ask::next(check, &answers, now) {
                 Next::Known(verdict) => return Ok(verdict),
                 Next::Ask(paths) => paths,

@@ -69,7 +69,9 @@ pub fn unless_ok(service: &str, path: &str, answer: &Answer) -> Option<Verdict> 
         408 | 425 | 429 | 500..=599 => Some(Verdict::not_yet(found, see_log(service))),
         300..=399 => Some(Verdict::refused(
             found,
-            format!("{service} sends callers elsewhere: look at the external URL and path prefix in its configuration."),
+            format!(
+                "{service} sends callers elsewhere: look at the external URL and path prefix in its configuration."
+            ),
         )),
         _ => Some(Verdict::refused(found, see_log(service))),
     }
