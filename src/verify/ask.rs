@@ -1,0 +1,117 @@
+//! What a check asks, and when it knows enough: a pure function from the answers so far to the next step.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::http::Answer;
+use super::verdict::Verdict;
+use super::{alertmanager, grafana, prometheus, ready};
+use crate::plan::check::{Check, ConfigurationOf, Question};
+
+/// Answers so far, by path.
+pub type Answers = BTreeMap<String, Answer>;
+
+/// What to do next for a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Ask these paths, at once.
+    Ask(Vec<String>),
+    /// It is known.
+    Known(Verdict),
+}
+
+/// The next step of one look at `check`. Without answers it gives the first questions, so it can be asked
+/// before there is a connection.
+#[must_use]
+pub fn next(check: &Check, answers: &Answers, now: Timestamp) -> Next {
+    let mut look = Look { answers, missing: Vec::new() };
+    let verdict = judge(check, &mut look, now);
+    if look.missing.is_empty() { Next::Known(verdict) } else { Next::Ask(look.missing) }
+}
+
+/// Hands out answers and notes which were not there.
+struct Look<'a> {
+    answers: &'a Answers,
+    missing: Vec<String>,
+}
+
+impl Look<'_> {
+    fn at(&mut self, path: &str) -> Answer {
+        self.answers.get(path).cloned().unwrap_or_else(|| {
+            self.missing.push(path.to_owned());
+            // Judged with the missing answer and thrown away: `next` asks first.
+            Answer { status: 200, content_type: String::new(), date: None, body: Vec::new() }
+        })
+    }
+}
+
+fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
+    let service = check.service.as_str();
+    match &check.question {
+        Question::Ready { path, .. } => ready::judge(service, path, &look.at(path)),
+        Question::Targets { jobs, .. } => {
+            prometheus::targets(service, jobs, &look.at(prometheus::TARGETS), now)
+        }
+        Question::Rules { groups, .. } => prometheus::rules(service, groups, &look.at(prometheus::RULES)),
+        Question::Configuration { of: ConfigurationOf::Prometheus, sent, .. } => {
+            let config = look.at(prometheus::CONFIG);
+            prometheus::configuration(service, sent, &config, &look.at(prometheus::RUNTIME))
+        }
+        Question::Configuration { of: ConfigurationOf::Alertmanager, sent, .. } => {
+            alertmanager::configuration(service, sent, &look.at(alertmanager::STATUS))
+        }
+        Question::Alertmanagers { .. } => {
+            prometheus::alertmanagers(service, &look.at(prometheus::ALERTMANAGERS))
+        }
+        Question::GrafanaHealth { .. } => grafana::health(service, &look.at(grafana::HEALTH)),
+        Question::GrafanaLogin { user, password, .. } => {
+            grafana::login(service, user, password, &look.at(grafana::USER))
+        }
+        Question::GrafanaDatasources { user, password, uids, .. } => {
+            let verdicts = uids.iter().map(|uid| {
+                let health = look.at(&grafana::datasource_health_path(uid));
+                let described =
+                    grafana::health_is_no_question(&health).then(|| look.at(&grafana::datasource_path(uid)));
+                grafana::datasource(service, user, password, uid, &health, described.as_ref())
+            });
+            grafana::worst(verdicts.collect())
+        }
+        Question::GrafanaDashboards { user, password, uids, .. } => {
+            grafana::dashboards(service, user, password, uids, &look.at(grafana::SEARCH))
+        }
+    }
+}
+
+/// The user whom a check logs in.
+#[must_use]
+pub fn user(check: &Check) -> Option<&str> {
+    match &check.question {
+        Question::GrafanaLogin { user, .. }
+        | Question::GrafanaDatasources { user, .. }
+        | Question::GrafanaDashboards { user, .. } => Some(user),
+        _ => None,
+    }
+}
+
+/// What should be, for a person.
+#[must_use]
+pub fn expected(check: &Check) -> String {
+    match &check.question {
+        Question::Ready { path, .. } => format!("{path} answers 200"),
+        Question::Targets { jobs, .. } => {
+            format!("every target is up and freshly scraped of {}", jobs.join(", "))
+        }
+        Question::Rules { groups, .. } => {
+            let groups: Vec<String> =
+                groups.iter().map(|(name, rules)| format!("{name} ({rules})")).collect();
+            format!("exactly these rule groups run: {}", groups.join(", "))
+        }
+        Question::Configuration { .. } => "the configuration that runs is the one sent".to_owned(),
+        Question::Alertmanagers { .. } => "an Alertmanager is connected, none dropped".to_owned(),
+        Question::GrafanaHealth { .. } => "healthy, with its database".to_owned(),
+        Question::GrafanaLogin { user, password, .. } => format!("{user} can log in with {password}"),
+        Question::GrafanaDatasources { uids, .. } => format!("the datasources answer: {}", uids.join(", ")),
+        Question::GrafanaDashboards { uids, .. } => format!("the dashboards are there: {}", uids.join(", ")),
+    }
+}

@@ -1,0 +1,322 @@
+//! Prometheus: targets, rules, running configuration, connected Alertmanagers.
+//!
+//! Answers as Prometheus 2.42 gave them (recorded); the fields read here are the same in 2.53 and 3.x
+//! (prometheus.io/docs/prometheus/latest/querying/api).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+use super::configuration;
+use super::http::Answer;
+use super::scalar;
+use super::verdict::{Verdict, count, few, json, see_log, unless_ok};
+
+/// Where the targets are.
+pub const TARGETS: &str = "/api/v1/targets?state=active";
+/// Where the rules are.
+pub const RULES: &str = "/api/v1/rules";
+/// Where the running configuration is.
+pub const CONFIG: &str = "/api/v1/status/config";
+/// Where the result of the last reload is.
+pub const RUNTIME: &str = "/api/v1/status/runtimeinfo";
+/// Where the connected Alertmanagers are.
+pub const ALERTMANAGERS: &str = "/api/v1/alertmanagers";
+
+/// A job without an own interval and without a global one is scraped each minute.
+const DEFAULT_INTERVAL_MS: u64 = 60_000;
+
+#[derive(Deserialize)]
+struct Envelope<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Targets {
+    active_targets: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    labels: Labels,
+    #[serde(default)]
+    scrape_pool: String,
+    last_error: String,
+    #[serde(deserialize_with = "timestamp")]
+    last_scrape: Timestamp,
+    health: String,
+    #[serde(default)]
+    scrape_interval: String,
+}
+
+#[derive(Deserialize)]
+struct Labels {
+    #[serde(default)]
+    job: String,
+    #[serde(default)]
+    instance: String,
+}
+
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+}
+
+impl Target {
+    /// The job in the configuration. Relabelling may change the label, never the pool.
+    fn job(&self) -> &str {
+        if self.scrape_pool.is_empty() { &self.labels.job } else { &self.scrape_pool }
+    }
+
+    /// What is wrong with it at `now`.
+    fn complaint(&self, now: Timestamp) -> Option<String> {
+        let name = format!("job {} instance {}", self.job(), self.labels.instance);
+        match self.health.as_str() {
+            "up" => {}
+            "unknown" => return Some(format!("{name} was not scraped yet")),
+            health => {
+                let error = if self.last_error.is_empty() { "no error is given" } else { &self.last_error };
+                return Some(format!("{name} is {health}: {error}"));
+            }
+        }
+        let interval = scalar::milliseconds(&self.scrape_interval).unwrap_or(DEFAULT_INTERVAL_MS);
+        let age = u64::try_from(now.as_millisecond() - self.last_scrape.as_millisecond()).unwrap_or(0);
+        (age > 3 * interval + 10_000).then(|| {
+            format!("{name}: lastScrape is {} s ago at an interval of {} s", age / 1000, interval / 1000)
+        })
+    }
+
+    /// What to do about it. The texts come from Go's network errors.
+    fn remedy(&self, service: &str) -> String {
+        let job = self.job();
+        let error = self.last_error.as_str();
+        let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
+        let unreachable =
+            ["connection refused", "deadline exceeded", "timeout", "no route to host", "unreachable"];
+        if job.contains("node") && has(&unreachable) {
+            return "The likely cause is a host firewall between the bridge and the gateway address that \
+                    node-exporter listens on: `provision bootstrap` opens it for the bridge only. \
+                    If it is open, read what the exporter says: `provision logs node-exporter`."
+                .to_owned();
+        }
+        if has(&["no such host", "server misbehaving"]) {
+            return format!(
+                "{service} cannot resolve the target's name: the service of job {job} does not run, or shares no network with {service}."
+            );
+        }
+        if has(&["status 401", "status 403"]) {
+            return format!(
+                "The target of job {job} wants another token: compare the credentials file of the job with the application's setting."
+            );
+        }
+        if has(&["status 404"]) {
+            return format!(
+                "The target of job {job} serves no metrics at that path: compare metrics_path with the application."
+            );
+        }
+        if has(&unreachable) {
+            return format!(
+                "Nothing answers for job {job}: see whether its service runs (`provision status`), then its log."
+            );
+        }
+        format!("Look at the target's own log: the service of job {job}. {}", see_log(service))
+    }
+}
+
+/// Judges [`TARGETS`]: each of `jobs` has a target, and each target of it is up and freshly scraped.
+///
+/// The age of a scrape is taken by the server's own clock (the answer's `Date`), else by `now`.
+#[must_use]
+pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) -> Verdict {
+    if let Some(verdict) = unless_ok(service, TARGETS, answer) {
+        return verdict;
+    }
+    let targets = match json::<Envelope<Targets>>(service, TARGETS, answer) {
+        Ok(envelope) => envelope.data.active_targets,
+        Err(verdict) => return verdict,
+    };
+    let now = answer.date.unwrap_or(now);
+    let mut complaints = Vec::new();
+    let mut remedies = Vec::new();
+    let mut seen = 0;
+    for job in jobs {
+        let mut of_job = targets.iter().filter(|target| target.job() == job).peekable();
+        if of_job.peek().is_none() {
+            complaints.push(format!("job {job} has no target"));
+            remedies.push(format!(
+                "See whether job {job} is in the running configuration, and what its service discovery finds."
+            ));
+        }
+        for target in of_job {
+            seen += 1;
+            if let Some(complaint) = target.complaint(now) {
+                complaints.push(complaint);
+                remedies.push(target.remedy(service));
+            }
+        }
+    }
+    if !complaints.is_empty() {
+        remedies.dedup();
+        remedies.truncate(3);
+        return Verdict::not_yet(few(&complaints, 5), remedies.join(" "));
+    }
+    let mut others: Vec<&str> =
+        targets.iter().map(Target::job).filter(|job| !jobs.iter().any(|expected| expected == job)).collect();
+    others.sort_unstable();
+    others.dedup();
+    let also =
+        if others.is_empty() { String::new() } else { format!("; also scraped: {}", others.join(", ")) };
+    Verdict::Holds(format!("{} of {} up{also}", count(seen, "target"), count(jobs.len(), "job")))
+}
+
+#[derive(Deserialize)]
+struct Groups {
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    name: String,
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rule {
+    name: String,
+    health: String,
+    #[serde(default)]
+    last_error: String,
+}
+
+/// Judges [`RULES`]: exactly these groups with this many rules each run, and none has an error.
+///
+/// A rule that was not evaluated yet holds: its group's interval may be longer than any deploy.
+#[must_use]
+pub fn rules(service: &str, groups: &[(String, usize)], answer: &Answer) -> Verdict {
+    if let Some(verdict) = unless_ok(service, RULES, answer) {
+        return verdict;
+    }
+    let mut running = match json::<Envelope<Groups>>(service, RULES, answer) {
+        Ok(envelope) => envelope.data.groups,
+        Err(verdict) => return verdict,
+    };
+    let total: usize = running.iter().map(|group| group.rules.len()).sum();
+    let broken: Vec<String> = running
+        .iter()
+        .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
+        .filter(|(_, rule)| rule.health == "err")
+        .map(|(group, rule)| format!("rule {} of group {}: {}", rule.name, group.name, rule.last_error))
+        .collect();
+    let waiting =
+        running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
+    let mut differences = Vec::new();
+    for (name, expected) in groups {
+        // Two files may each have a group of one name: one match uses one group up.
+        let same = running.iter().position(|group| group.name == *name && group.rules.len() == *expected);
+        match same.or_else(|| running.iter().position(|group| group.name == *name)) {
+            None => differences.push(format!("group {name} is missing")),
+            Some(index) => {
+                let found = running.remove(index).rules.len();
+                if found != *expected {
+                    differences
+                        .push(format!("group {name} has {} instead of {expected}", count(found, "rule")));
+                }
+            }
+        }
+    }
+    differences.extend(running.iter().map(|group| format!("group {} is not of this release", group.name)));
+    if !differences.is_empty() {
+        return Verdict::not_yet(
+            few(&differences, 5),
+            format!(
+                "{service} runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. {}",
+                see_log(service)
+            ),
+        );
+    }
+    if !broken.is_empty() {
+        return Verdict::not_yet(
+            few(&broken, 3),
+            "Correct the expression in the rules file; `promtool test rules` shows the same error.",
+        );
+    }
+    let also = if waiting == 0 { String::new() } else { format!("; {waiting} not evaluated yet") };
+    Verdict::Holds(format!("{} in {}{also}", count(total, "rule"), count(groups.len(), "group")))
+}
+
+#[derive(Deserialize)]
+struct Config {
+    yaml: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Runtime {
+    reload_config_success: bool,
+}
+
+/// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded.
+#[must_use]
+pub fn configuration(service: &str, sent: &str, config: &Answer, runtime: &Answer) -> Verdict {
+    let refused = unless_ok(service, CONFIG, config).or_else(|| unless_ok(service, RUNTIME, runtime));
+    if let Some(verdict) = refused {
+        return verdict;
+    }
+    let reloaded = match json::<Envelope<Runtime>>(service, RUNTIME, runtime) {
+        Ok(envelope) => envelope.data.reload_config_success,
+        Err(verdict) => return verdict,
+    };
+    if !reloaded {
+        return Verdict::not_yet(
+            format!("{service}: the last reload failed (reloadConfigSuccess is false)"),
+            format!("Its log names the file and the line. {}", see_log(service)),
+        );
+    }
+    match json::<Envelope<Config>>(service, CONFIG, config) {
+        Ok(envelope) => configuration::judge(service, sent, &envelope.data.yaml),
+        Err(verdict) => verdict,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Alertmanagers {
+    active_alertmanagers: Vec<Alertmanager>,
+    dropped_alertmanagers: Vec<Alertmanager>,
+}
+
+#[derive(Deserialize)]
+struct Alertmanager {
+    url: String,
+}
+
+/// Judges [`ALERTMANAGERS`]: at least one is connected, none dropped.
+#[must_use]
+pub fn alertmanagers(service: &str, answer: &Answer) -> Verdict {
+    if let Some(verdict) = unless_ok(service, ALERTMANAGERS, answer) {
+        return verdict;
+    }
+    let found = match json::<Envelope<Alertmanagers>>(service, ALERTMANAGERS, answer) {
+        Ok(envelope) => envelope.data,
+        Err(verdict) => return verdict,
+    };
+    let urls = |list: &[Alertmanager]| list.iter().map(|one| one.url.clone()).collect::<Vec<_>>().join(", ");
+    if !found.dropped_alertmanagers.is_empty() {
+        return Verdict::not_yet(
+            format!("{service} dropped the Alertmanager {}", urls(&found.dropped_alertmanagers)),
+            "Look at the relabelling below alerting.alertmanagers in prometheus.yml.",
+        );
+    }
+    if found.active_alertmanagers.is_empty() {
+        return Verdict::not_yet(
+            format!("{service} knows no Alertmanager (activeAlertmanagers is empty)"),
+            "Look at alerting.alertmanagers in prometheus.yml: without it no alert leaves the host.",
+        );
+    }
+    Verdict::Holds(format!("connected to {}", urls(&found.active_alertmanagers)))
+}
+
+#[cfg(test)]
+#[path = "prometheus_tests.rs"]
+mod tests;

@@ -1,0 +1,254 @@
+//! Judgements of recorded answers, and of the same with one field changed.
+
+use super::*;
+use crate::verify::recorded::{changed, json as answer, recorded, show};
+
+const SENT: &str = "
+global: {scrape_interval: 5s}
+rule_files: [/etc/prometheus/rules/*.yml]
+alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
+scrape_configs:
+- {job_name: prometheus, static_configs: [{targets: ['127.0.0.1:9090']}]}
+- {job_name: cadvisor, static_configs: [{targets: ['127.0.0.1:8082']}]}
+- {job_name: loki, static_configs: [{targets: ['127.0.0.1:3100']}]}
+- {job_name: grafana, static_configs: [{targets: ['127.0.0.1:3001']}]}
+- {job_name: dead, static_configs: [{targets: ['127.0.0.1:1']}]}
+";
+
+/// When the targets were recorded.
+fn then() -> Timestamp {
+    "2026-11-22T06:05:10.5Z".parse().unwrap()
+}
+
+fn jobs(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn look(names: &[&str], answer: &Answer) -> String {
+    show(&targets("prometheus", &jobs(names), answer, then()))
+}
+
+fn look_changed(from: &str, to: &str) -> String {
+    look(&["cadvisor"], &changed("prometheus-2.42/targets", from, to))
+}
+
+#[test]
+fn targets_that_are_up_hold_and_others_are_mentioned() {
+    let recorded = recorded("prometheus-2.42/targets");
+    insta::assert_snapshot!(look(&["cadvisor", "grafana", "loki", "prometheus"], &recorded), @"holds: 4 targets of 4 jobs up; also scraped: dead");
+}
+
+#[test]
+fn a_target_that_is_down_is_named_with_its_error() {
+    let recorded = recorded("prometheus-2.42/targets");
+    insta::assert_snapshot!(look(&["dead", "loki"], &recorded), @r#"
+    not yet: job dead instance 127.0.0.1:1 is down: Get "http://127.0.0.1:1/metrics": dial tcp 127.0.0.1:1: connect: connection refused
+    Nothing answers for job dead: see whether its service runs (`provision status`), then its log.
+    "#);
+}
+
+#[test]
+fn each_changed_field_of_a_target_is_named() {
+    let down = "\"health\":\"down\"";
+    insta::assert_snapshot!(look_changed("\"health\":\"up\"", down), @r"
+    not yet: job cadvisor instance 127.0.0.1:8082 is down: no error is given
+    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(look_changed("\"health\":\"up\"", "\"health\":\"unknown\""), @r"
+    not yet: job cadvisor instance 127.0.0.1:8082 was not scraped yet
+    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(look_changed("2026-11-22T06:05:08", "2026-11-22T06:04:08"), @r"
+    not yet: job cadvisor instance 127.0.0.1:8082: lastScrape is 61 s ago at an interval of 5 s
+    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(look_changed("\"scrapePool\":\"cadvisor\"", "\"scrapePool\":\"other\""), @r"
+    not yet: job cadvisor has no target
+    See whether job cadvisor is in the running configuration, and what its service discovery finds.
+    ");
+    insta::assert_snapshot!(look_changed("\"health\":\"up\",", ""), @r"
+    not yet: prometheus: /api/v1/targets answered something unexpected (application/json): missing field `health` at line 1 column 518
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    insta::assert_snapshot!(look_changed("2026-11-22T06:05:08", "yesterday"), @r"
+    not yet: prometheus: /api/v1/targets answered something unexpected (application/json): failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 431
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    insta::assert_snapshot!(look_changed("activeTargets", "targets"), @r"
+    not yet: prometheus: /api/v1/targets answered something unexpected (application/json): missing field `activeTargets` at line 1 column 2554
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+}
+
+#[test]
+fn an_interval_is_waited_for_three_times() {
+    let at = |interval: &str| {
+        let old = changed("prometheus-2.42/targets", "2026-11-22T06:05:08", "2026-11-22T06:04:08");
+        let body = String::from_utf8(old.body).unwrap().replacen(
+            "\"scrapeInterval\":\"5s\"",
+            &format!("\"scrapeInterval\":\"{interval}\""),
+            1,
+        );
+        targets("prometheus", &jobs(&["cadvisor"]), &answer(200, &body), then())
+    };
+    // 62 s old.
+    assert!(matches!(at("17s"), Verdict::NotYet(_)));
+    assert!(matches!(at("18s"), Verdict::Holds(_)));
+    assert!(matches!(at("1m"), Verdict::Holds(_)));
+}
+
+#[test]
+fn the_servers_clock_decides_how_old_a_scrape_is() {
+    let later = "2030-01-01T00:00:00Z".parse().unwrap();
+    let names = jobs(&["loki"]);
+    let recorded = recorded("prometheus-2.42/targets");
+    assert!(matches!(targets("prometheus", &names, &recorded, later), Verdict::NotYet(_)));
+    let dated = Answer { date: Some(then()), ..recorded };
+    assert!(matches!(targets("prometheus", &names, &dated, later), Verdict::Holds(_)));
+}
+
+#[test]
+fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
+    let with = |job: &str, error: &str| {
+        let body = serde_json::json!({"data": {"activeTargets": [{
+            "labels": {"job": job, "instance": "i:1"}, "scrapePool": job, "lastError": error,
+            "lastScrape": "2026-11-22T06:05:08Z", "health": "down", "scrapeInterval": "15s",
+        }]}});
+        match targets("prometheus", &jobs(&[job]), &answer(200, &body.to_string()), then()) {
+            Verdict::NotYet(reason) => reason.remedy,
+            other => panic!("{other:?}"),
+        }
+    };
+    insta::assert_snapshot!(with("node-exporter", "Get \"http://host.docker.internal:9100/metrics\": context deadline exceeded"), @"The likely cause is a host firewall between the bridge and the gateway address that node-exporter listens on: `provision bootstrap` opens it for the bridge only. If it is open, read what the exporter says: `provision logs node-exporter`.");
+    assert_eq!(with("node-exporter", "dial tcp: connection refused"), with("node-exporter", "i/o timeout"));
+    insta::assert_snapshot!(with("cadvisor", "dial tcp: lookup cadvisor on 127.0.0.11:53: no such host"), @"prometheus cannot resolve the target's name: the service of job cadvisor does not run, or shares no network with prometheus.");
+    insta::assert_snapshot!(with("koprogo-backend", "server returned HTTP status 401 Unauthorized"), @"The target of job koprogo-backend wants another token: compare the credentials file of the job with the application's setting.");
+    insta::assert_snapshot!(with("traefik", "server returned HTTP status 404 Not Found"), @"The target of job traefik serves no metrics at that path: compare metrics_path with the application.");
+    insta::assert_snapshot!(with("loki", "dial tcp 1.2.3.4:3100: connect: connection refused"), @"Nothing answers for job loki: see whether its service runs (`provision status`), then its log.");
+    insta::assert_snapshot!(with("loki", "expected a valid start token"), @"Look at the target's own log: the service of job loki. Read what the service says: `provision logs prometheus`.");
+}
+
+fn look_rules(groups: &[(&str, usize)], answer: &Answer) -> String {
+    let groups: Vec<(String, usize)> =
+        groups.iter().map(|(name, rules)| ((*name).to_owned(), *rules)).collect();
+    show(&rules("prometheus", &groups, answer))
+}
+
+#[test]
+fn rules_are_exactly_those_sent() {
+    let recorded = recorded("prometheus-2.42/rules");
+    insta::assert_snapshot!(look_rules(&[("g", 2)], &recorded), @"holds: 2 rules in 1 group");
+    insta::assert_snapshot!(look_rules(&[("g", 3)], &recorded), @r"
+    not yet: group g has 2 rules instead of 3
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(look_rules(&[("g", 2), ("host", 4)], &recorded), @r"
+    not yet: group host is missing
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(look_rules(&[], &recorded), @r"
+    not yet: group g is not of this release
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+}
+
+#[test]
+fn each_changed_field_of_a_rule_is_named() {
+    let with = |from: &str, to: &str| look_rules(&[("g", 2)], &changed("prometheus-2.42/rules", from, to));
+    insta::assert_snapshot!(with("\"health\":\"ok\"", "\"health\":\"err\",\"lastError\":\"many-to-many matching\""), @r"
+    not yet: rule Watchdog of group g: many-to-many matching
+    Correct the expression in the rules file; `promtool test rules` shows the same error.
+    ");
+    insta::assert_snapshot!(with("\"health\":\"ok\"", "\"health\":\"unknown\""), @"holds: 2 rules in 1 group; 1 not evaluated yet");
+    insta::assert_snapshot!(with("\"name\":\"g\"", "\"name\":\"h\""), @r"
+    not yet: group g is missing; group h is not of this release
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(with("\"health\":\"ok\",", ""), @r"
+    not yet: prometheus: /api/v1/rules answered something unexpected (application/json): missing field `health` at line 1 column 450
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+}
+
+#[test]
+fn groups_of_one_name_in_two_files_are_told_apart() {
+    let rule = r#"{"name":"r","health":"ok"}"#;
+    let body = format!(
+        r#"{{"data":{{"groups":[{{"name":"g","rules":[{rule}]}},{{"name":"g","rules":[{rule},{rule}]}}]}}}}"#
+    );
+    let body = answer(200, &body);
+    assert!(look_rules(&[("g", 2), ("g", 1)], &body).starts_with("holds"));
+    assert!(look_rules(&[("g", 2), ("g", 2)], &body).contains("group g has 1 rule instead of 2"));
+}
+
+fn look_config(config: &Answer, runtime: &Answer) -> String {
+    show(&configuration("prometheus", SENT, config, runtime))
+}
+
+#[test]
+fn the_recorded_configuration_means_what_was_sent() {
+    let (config, runtime) =
+        (recorded("prometheus-2.42/status-config"), recorded("prometheus-2.42/status-runtimeinfo"));
+    assert_eq!(look_config(&config, &runtime), "holds: runs as sent");
+    let other = changed("prometheus-2.42/status-config", "scrape_interval: 5s", "scrape_interval: 6s");
+    insta::assert_snapshot!(look_config(&other, &runtime), @r"
+    not yet: prometheus runs another configuration: global.scrape_interval: sent 5s, running 6s
+    It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs prometheus`.
+    ");
+    let failed = changed("prometheus-2.42/status-runtimeinfo", "Success\":true", "Success\":false");
+    insta::assert_snapshot!(look_config(&config, &failed), @r"
+    not yet: prometheus: the last reload failed (reloadConfigSuccess is false)
+    Its log names the file and the line. Read what the service says: `provision logs prometheus`.
+    ");
+    let renamed = changed("prometheus-2.42/status-runtimeinfo", "reloadConfigSuccess", "reloaded");
+    insta::assert_snapshot!(look_config(&config, &renamed), @r"
+    not yet: prometheus: /api/v1/status/runtimeinfo answered something unexpected (application/json): missing field `reloadConfigSuccess` at line 1 column 242
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    let renamed = changed("prometheus-2.42/status-config", "\"yaml\"", "\"text\"");
+    insta::assert_snapshot!(look_config(&renamed, &runtime), @r"
+    not yet: prometheus: /api/v1/status/config answered something unexpected (application/json): missing field `yaml` at line 1 column 1559
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+}
+
+#[test]
+fn an_alertmanager_is_connected_and_none_dropped() {
+    let look = |answer: &Answer| show(&alertmanagers("prometheus", answer));
+    let with = |from: &str, to: &str| look(&changed("prometheus-2.42/alertmanagers", from, to));
+    insta::assert_snapshot!(look(&recorded("prometheus-2.42/alertmanagers")), @"holds: connected to http://127.0.0.1:9093/api/v2/alerts");
+    insta::assert_snapshot!(with("{\"url\":\"http://127.0.0.1:9093/api/v2/alerts\"}", ""), @r"
+    not yet: prometheus knows no Alertmanager (activeAlertmanagers is empty)
+    Look at alerting.alertmanagers in prometheus.yml: without it no alert leaves the host.
+    ");
+    insta::assert_snapshot!(with("droppedAlertmanagers\":[", "droppedAlertmanagers\":[{\"url\":\"http://b:9093\"}"), @r"
+    not yet: prometheus dropped the Alertmanager http://b:9093
+    Look at the relabelling below alerting.alertmanagers in prometheus.yml.
+    ");
+    insta::assert_snapshot!(with("activeAlertmanagers", "active"), @r"
+    not yet: prometheus: /api/v1/alertmanagers answered something unexpected (application/json): missing field `activeAlertmanagers` at line 1 column 111
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+}
+
+#[test]
+fn error_answers_are_told_as_they_are() {
+    insta::assert_snapshot!(look(&["loki"], &recorded("prometheus-2.42/query-bad")), @r#"
+    refused: prometheus: 400 from /api/v1/targets, {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"}
+    Read what the service says: `provision logs prometheus`.
+    "#);
+    let starting = Answer { content_type: "text/plain".into(), ..answer(503, "Service Unavailable") };
+    insta::assert_snapshot!(look(&["loki"], &starting), @r"
+    not yet: prometheus: 503 from /api/v1/targets, Service Unavailable
+    Read what the service says: `provision logs prometheus`.
+    ");
+    let page = Answer { content_type: "text/html".into(), ..answer(200, "<html>hello</html>") };
+    insta::assert_snapshot!(look(&["loki"], &page), @r"
+    not yet: prometheus: /api/v1/targets answered something unexpected (text/html): expected value at line 1 column 1
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    insta::assert_snapshot!(look(&["loki"], &answer(401, "Unauthorized")), @r"
+    refused: prometheus: 401 from /api/v1/targets, Unauthorized
+    The service asks for a login that `provision` does not have: look for access rules in the configuration of prometheus.
+    ");
+}

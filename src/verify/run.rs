@@ -1,0 +1,207 @@
+//! Asks all checks at once and polls each until it holds, cannot hold, or the time is up.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::ask::{self, Answers, Next};
+use super::client::{Client, Silence};
+use super::http::Request;
+use super::join;
+use super::verdict::{Reason, Verdict, see_log};
+use crate::event::{self, Event};
+use crate::plan::check::{Check, Finding, Status};
+
+/// The first pause between two looks; each next one is twice as long, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Opens a byte stream to a loopback port of the host: over SSH in the program, local in tests.
+pub trait Forward: Send + Sync {
+    /// What it opens.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+
+    /// Opens one. The error says why not, a fragment: "connection refused".
+    fn open(&self, port: u16) -> impl Future<Output = Result<Self::Stream, String>> + Send;
+}
+
+/// Streams opened before the questions are known to be needed: those of each check, in the checks' order.
+#[derive(Debug)]
+pub struct Opened<S>(Vec<Vec<S>>);
+
+impl<S> Default for Opened<S> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+/// Opens, all at once, the streams that the first questions of `checks` need (one a question), so that
+/// [`Run::checks`] then costs one round trip. What cannot be opened is left out: the run tries again.
+///
+/// Only worth it where nothing restarts in between. A stream to a container that was replaced is noticed when
+/// it breaks, but one that hangs costs an attempt of ten seconds.
+pub async fn open_all<F: Forward>(checks: &[Check], forward: &F) -> Opened<F::Stream> {
+    let now = Timestamp::UNIX_EPOCH;
+    let opened = checks.iter().map(|check| async move {
+        let streams = match ask::next(check, &Answers::new(), now) {
+            Next::Ask(paths) => paths.len(),
+            Next::Known(_) => 0,
+        };
+        let streams = join::all((0..streams).map(|_| forward.open(check.port()))).await;
+        streams.into_iter().filter_map(Result::ok).collect()
+    });
+    Opened(join::all(opened).await)
+}
+
+/// What all checks of one host share.
+pub struct Run<'a, F: Forward> {
+    /// The host's name, for events.
+    pub host: &'a str,
+    /// Opens streams.
+    pub forward: &'a F,
+    /// The value of a secret by its name.
+    pub login: &'a (dyn Fn(&str) -> Option<SecretString> + Sync),
+    /// When to give up.
+    pub deadline: Instant,
+    /// The time, for servers that do not tell theirs.
+    pub now: Timestamp,
+    /// Gets [`Event::Waiting`] whenever the reason of a check changes, and [`Event::Checked`].
+    pub events: &'a event::Sender,
+}
+
+impl<F: Forward> Run<'_, F> {
+    /// Asks `checks`, all at once. The findings come in their order, one each.
+    pub async fn checks(&self, checks: &[Check], opened: Opened<F::Stream>) -> Vec<Finding>
+    where
+        F::Stream: Unpin,
+    {
+        let mut streams = opened.0;
+        streams.resize_with(checks.len(), Vec::new);
+        join::all(checks.iter().zip(streams).map(|(check, streams)| self.check(check, streams))).await
+    }
+
+    async fn check(&self, check: &Check, streams: Vec<F::Stream>) -> Finding {
+        let start = Instant::now();
+        let verdict = self.poll(check, streams).await;
+        let (status, found, remedy) = match verdict {
+            Verdict::Holds(found) => (Status::Holds, found, String::new()),
+            Verdict::NotYet(reason) | Verdict::Refused(reason) => {
+                (Status::Fails, reason.found, reason.remedy)
+            }
+        };
+        let finding = Finding {
+            check: check.name.clone(),
+            service: check.service.clone(),
+            status,
+            expected: ask::expected(check),
+            found,
+            remedy,
+            took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        // Nobody listens any more when the operator interrupted; the finding is returned all the same.
+        self.events
+            .send(Event::Checked { host: self.host.to_owned(), finding: finding.clone() })
+            .unwrap_or_default();
+        finding
+    }
+
+    /// Looks until it is known. At the deadline the last reason stands.
+    async fn poll(&self, check: &Check, streams: Vec<F::Stream>) -> Verdict {
+        let basic_auth = match self.credentials(check) {
+            Ok(credentials) => credentials,
+            Err(verdict) => return verdict,
+        };
+        let client = Client::new(self.forward, check.port(), streams);
+        let start = Instant::now();
+        let mut pause = FIRST_PAUSE;
+        let mut last: Option<Reason> = None;
+        loop {
+            let reason = match self.look(check, &client, basic_auth.as_ref(), start).await {
+                Ok(Verdict::NotYet(reason)) => reason,
+                Ok(verdict) => return verdict,
+                Err(silence) => self.silent(check, &silence, last.as_ref()),
+            };
+            if last.as_ref() != Some(&reason) {
+                let (host, name) = (self.host.to_owned(), check.name.clone());
+                self.events
+                    .send(Event::Waiting { host, check: name, found: reason.found.clone() })
+                    .unwrap_or_default();
+            }
+            if Instant::now() >= self.deadline {
+                return Verdict::NotYet(reason);
+            }
+            last = Some(reason);
+            let jitter = rand::random_range(0.8..1.2);
+            sleep_until((Instant::now() + pause.mul_f64(jitter)).min(self.deadline)).await;
+            if let Some(reason) = last.take_if(|_| Instant::now() >= self.deadline) {
+                return Verdict::NotYet(reason);
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One look: its questions, those that do not depend on each other at once.
+    async fn look(
+        &self,
+        check: &Check,
+        client: &Client<'_, F>,
+        basic_auth: Option<&(String, SecretString)>,
+        start: Instant,
+    ) -> Result<Verdict, Silence> {
+        let mut answers = Answers::new();
+        loop {
+            let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(0);
+            let now = self.now.checked_add(jiff::SignedDuration::from_secs(elapsed)).unwrap_or(self.now);
+            let paths = match ask::next(check, &answers, now) {
+                Next::Known(verdict) => return Ok(verdict),
+                Next::Ask(paths) => paths,
+            };
+            let asked = paths.into_iter().map(|path| async move {
+                let host = format!("127.0.0.1:{}", check.port());
+                let request = Request { path, host, basic_auth: basic_auth.cloned() };
+                let answer = client.get(&request, self.deadline).await;
+                (request.path, answer)
+            });
+            for (path, answer) in join::all(asked).await {
+                answers.insert(path, answer?);
+            }
+        }
+    }
+
+    fn credentials(&self, check: &Check) -> Result<Option<(String, SecretString)>, Verdict> {
+        let (Some(user), Some(secret)) = (ask::user(check), check.secret()) else { return Ok(None) };
+        (self.login)(secret).map(|password| Some((user.to_owned(), password))).ok_or_else(|| {
+            Verdict::refused(
+                format!("not asked: there is no secret {secret}"),
+                format!("Put {secret} into the secrets file, or give the identity that opens it."),
+            )
+        })
+    }
+
+    fn silent(&self, check: &Check, silence: &Silence, last: Option<&Reason>) -> Reason {
+        let port = check.port();
+        let found = match (silence, last) {
+            // What it said before tells more than that the time was up.
+            (Silence::Deadline, Some(reason)) => return reason.clone(),
+            (Silence::Deadline, None) => format!("port {port}: no answer before the time was up"),
+            (Silence::Slow(seconds), _) => format!("port {port}: no answer within {seconds} s"),
+            (Silence::Broken(why), _) => format!("port {port}: {why}"),
+        };
+        let remedy = format!(
+            "See whether the container of {service} runs, and whether it publishes port {port} on 127.0.0.1 of {}. {}",
+            self.host,
+            see_log(&check.service),
+            service = check.service,
+        );
+        Reason { found, remedy }
+    }
+}
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
