@@ -71,7 +71,7 @@ receivers: [{name: none}]
         Something else may listen on that port, or this version of alertmanager answers differently: ask it yourself with `provision tunnel`.
         ");
         insta::assert_snapshot!(with("templates: []", "inhibit_rules: [{equal: [a]}]"), @r#"
-        not yet: alertmanager runs another configuration: inhibit_rules: sent none, running [{"equal":["a"]}]
+        not yet: alertmanager runs another configuration: inhibit_rules: sent nothing, running [{"equal":["a"]}]
         It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs alertmanager`.
         "#);
     }
@@ -79,9 +79,9 @@ receivers: [{name: none}]
     #[test]
     fn a_login_in_front_of_it_is_a_refusal() {
         let verdict = configuration("alertmanager", SENT, &json(401, r#"{"message":"Unauthorized"}"#));
-        insta::assert_snapshot!(show(&verdict), @r#"
-        refused: alertmanager: 401 from /api/v2/status, {"message":"Unauthorized"}
+        insta::assert_snapshot!(show(&verdict), @r"
+        refused: alertmanager: 401 from /api/v2/status, Unauthorized
         The service asks for a login that `provision` does not have: look for access rules in the configuration of alertmanager.
-        "#);
+        ");
     }
 }

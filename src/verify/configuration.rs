@@ -134,14 +134,16 @@ impl Comparison {
                 Some((_, running)) => self.values(&below(key), &field_of(key), value, running),
                 // A printed configuration leaves out what is empty, false or zero.
                 None if is_zero(value) => {}
-                None => self.differences.push(format!("{}: sent {}, running none", below(key), short(value))),
+                None => {
+                    self.differences.push(format!("{}: sent {}, running nothing", below(key), short(value)));
+                }
             }
         }
         let strict = FREE_MAPS.contains(&field) || field == "params";
         for (key, value) in running {
             let left = strict || NO_DEFAULTS.contains(&plain(key).as_str());
             if left && !is_zero(value) && !sent.iter().any(|(other, _)| plain(other) == plain(key)) {
-                self.differences.push(format!("{}: sent none, running {}", below(key), short(value)));
+                self.differences.push(format!("{}: sent nothing, running {}", below(key), short(value)));
             }
         }
     }
@@ -280,7 +282,7 @@ fn place(index: usize, value: &Value) -> String {
 /// A scalar as text, without YAML's quotes.
 fn plain(value: &Value) -> String {
     match value {
-        Value::Null => "none".to_owned(),
+        Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),

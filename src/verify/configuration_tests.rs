@@ -49,7 +49,7 @@ fn every_edit_of_prometheus_is_seen() {
         ("replacement: ${1}", "replacement: $1", "relabel_configs[0].replacement"),
         ("action: Drop", "action: keep", "metric_relabel_configs[0].action"),
         ("[a:1, b:2]", "[a:1]", "targets[1] runs and was not sent"),
-        ("[a:1, b:2]", "[a:1, b:2, c:3]", "targets[c:3] was sent and does not run"),
+        ("[a:1, b:2]", "[a:1, b:2, c:3]", "targets[2] was sent and does not run"),
         ("job_name: basic", "job_name: basics", "scrape_configs[basics].job_name"),
         ("max_shards: 5", "max_shards: 50", "remote_write[0].queue_config.max_shards"),
     ] {

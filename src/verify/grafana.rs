@@ -1,12 +1,12 @@
 //! Grafana: health, login, datasources, dashboards.
 //!
 //! Answers as Grafana 7.5.5 gave them (recorded); the health question of a datasource exists from version 9
-//! (grafana.com/docs/grafana/latest/developers/http_api/data_source).
+//! (<https://grafana.com/docs/grafana/latest/developers/http_api/data_source>).
 
 use serde::Deserialize;
 
 use super::http::Answer;
-use super::verdict::{Verdict, count, first_line, json, see_log, unless_ok};
+use super::verdict::{Verdict, count, json, message, see_log, unless_ok};
 
 /// Where its own health is.
 pub const HEALTH: &str = "/api/health";
@@ -93,21 +93,6 @@ fn unless_let_in(service: &str, path: &str, user: &str, secret: &str, answer: &A
             format!("Make {user} an administrator of Grafana again, or name another user."),
         )),
         _ => unless_ok(service, path, answer),
-    }
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default, rename_all = "camelCase")]
-struct Message {
-    message: String,
-    message_id: String,
-}
-
-/// The message of an error answer, or its first line.
-fn message(answer: &Answer) -> String {
-    match serde_json::from_slice::<Message>(&answer.body) {
-        Ok(found) if !found.message.is_empty() => first_line(found.message.as_bytes()),
-        _ => first_line(&answer.body),
     }
 }
 
@@ -232,11 +217,11 @@ pub fn worst(verdicts: Vec<Verdict>) -> Verdict {
     }
     let join = |texts: Vec<&str>, between: &str| {
         let mut unique: Vec<&str> = Vec::new();
-        texts.into_iter().for_each(|text| {
+        for text in texts {
             if !unique.contains(&text) {
                 unique.push(text);
             }
-        });
+        }
         unique.join(between)
     };
     let found = join(reasons.iter().map(|reason| reason.found.as_str()).collect(), "; ");

@@ -48,10 +48,10 @@ fn a_login_is_let_in_or_refused_for_good() {
     refused: grafana: 403 for the user admin, Access denied
     Make admin an administrator of Grafana again, or name another user.
     ");
-    insta::assert_snapshot!(look(&answer(503, r#"{"message":"starting"}"#)), @r#"
-    not yet: grafana: 503 from /api/user, {"message":"starting"}
+    insta::assert_snapshot!(look(&answer(503, r#"{"message":"starting"}"#)), @r"
+    not yet: grafana: 503 from /api/user, starting
     Read what the service says: `provision logs grafana`.
-    "#);
+    ");
 }
 
 fn look(uid: &str, health: &Answer, described: Option<&Answer>) -> String {
@@ -140,8 +140,8 @@ fn dashboards_are_there_by_uid() {
     refused: grafana: 401 for the user admin, Unauthorized
     The password grafana_admin_password in the secrets file is not the one in Grafana's database: the file acts only at Grafana's first start. Set it with `grafana cli admin reset-admin-password --password-from-stdin` in the container of grafana. After five wrong passwords Grafana refuses the right one, too, for five minutes.
     ");
-    insta::assert_snapshot!(look(&["overview"], &recorded("grafana-7.5.5/dashboard-missing")), @r#"
-    refused: grafana: 404 from /api/search, {"message":"Dashboard not found"}
+    insta::assert_snapshot!(look(&["overview"], &recorded("grafana-7.5.5/dashboard-missing")), @r"
+    refused: grafana: 404 from /api/search, Dashboard not found
     Something else may listen on that port, or grafana serves below another path: compare the ports and URLs of grafana in the compose file.
-    "#);
+    ");
 }

@@ -1,7 +1,7 @@
 //! Prometheus: targets, rules, running configuration, connected Alertmanagers.
 //!
 //! Answers as Prometheus 2.42 gave them (recorded); the fields read here are the same in 2.53 and 3.x
-//! (prometheus.io/docs/prometheus/latest/querying/api).
+//! (<https://prometheus.io/docs/prometheus/latest/querying/api>).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::configuration;
 use super::http::Answer;
 use super::scalar;
-use super::verdict::{Verdict, count, few, json, see_log, unless_ok};
+use super::verdict::{Verdict, count, few, first_line, json, see_log, unless_ok};
 
 /// Where the targets are.
 pub const TARGETS: &str = "/api/v1/targets?state=active";
@@ -59,7 +59,9 @@ struct Labels {
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    String::deserialize(deserializer)?
+        .parse()
+        .map_err(|error| serde::de::Error::custom(format!("lastScrape: {error}")))
 }
 
 impl Target {
@@ -75,7 +77,8 @@ impl Target {
             "up" => {}
             "unknown" => return Some(format!("{name} was not scraped yet")),
             health => {
-                let error = if self.last_error.is_empty() { "no error is given" } else { &self.last_error };
+                let error = first_line(self.last_error.as_bytes());
+                let error = if error.is_empty() { "no error is given" } else { error.as_str() };
                 return Some(format!("{name} is {health}: {error}"));
             }
         }
@@ -93,6 +96,17 @@ impl Target {
         let has = |words: &[&str]| words.iter().any(|word| error.contains(word));
         let unreachable =
             ["connection refused", "deadline exceeded", "timeout", "no route to host", "unreachable"];
+        if self.health == "unknown" {
+            return format!(
+                "{service} asks it for the first time within its interval: look again with `provision verify`."
+            );
+        }
+        if self.health == "up" {
+            return format!(
+                "{service} fell behind with scraping: look whether it lacks CPU or memory. {}",
+                see_log(service)
+            );
+        }
         if job.contains("node") && has(&unreachable) {
             return "The likely cause is a host firewall between the bridge and the gateway address that \
                     node-exporter listens on: `provision bootstrap` opens it for the bridge only. \
@@ -119,7 +133,9 @@ impl Target {
                 "Nothing answers for job {job}: see whether its service runs (`provision status`), then its log."
             );
         }
-        format!("Look at the target's own log: the service of job {job}. {}", see_log(service))
+        format!(
+            "Read the log of the service behind job {job}: {service} reached it, and could not use what it answered."
+        )
     }
 }
 
@@ -151,12 +167,14 @@ pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) 
             seen += 1;
             if let Some(complaint) = target.complaint(now) {
                 complaints.push(complaint);
-                remedies.push(target.remedy(service));
+                let remedy = target.remedy(service);
+                if !remedies.contains(&remedy) {
+                    remedies.push(remedy);
+                }
             }
         }
     }
     if !complaints.is_empty() {
-        remedies.dedup();
         remedies.truncate(3);
         return Verdict::not_yet(few(&complaints, 5), remedies.join(" "));
     }

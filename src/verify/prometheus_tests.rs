@@ -52,15 +52,15 @@ fn each_changed_field_of_a_target_is_named() {
     let down = "\"health\":\"down\"";
     insta::assert_snapshot!(look_changed("\"health\":\"up\"", down), @r"
     not yet: job cadvisor instance 127.0.0.1:8082 is down: no error is given
-    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    Read the log of the service behind job cadvisor: prometheus reached it, and could not use what it answered.
     ");
     insta::assert_snapshot!(look_changed("\"health\":\"up\"", "\"health\":\"unknown\""), @r"
     not yet: job cadvisor instance 127.0.0.1:8082 was not scraped yet
-    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    prometheus asks it for the first time within its interval: look again with `provision verify`.
     ");
     insta::assert_snapshot!(look_changed("2026-11-22T06:05:08", "2026-11-22T06:04:08"), @r"
     not yet: job cadvisor instance 127.0.0.1:8082: lastScrape is 61 s ago at an interval of 5 s
-    Look at the target's own log: the service of job cadvisor. Read what the service says: `provision logs prometheus`.
+    prometheus fell behind with scraping: look whether it lacks CPU or memory. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(look_changed("\"scrapePool\":\"cadvisor\"", "\"scrapePool\":\"other\""), @r"
     not yet: job cadvisor has no target
@@ -71,7 +71,7 @@ fn each_changed_field_of_a_target_is_named() {
     Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
     ");
     insta::assert_snapshot!(look_changed("2026-11-22T06:05:08", "yesterday"), @r"
-    not yet: prometheus: /api/v1/targets answered something unexpected (application/json): failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 431
+    not yet: prometheus: /api/v1/targets answered something unexpected (application/json): lastScrape: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y at line 1 column 431
     Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
     ");
     insta::assert_snapshot!(look_changed("activeTargets", "targets"), @r"
@@ -125,7 +125,7 @@ fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
     insta::assert_snapshot!(with("koprogo-backend", "server returned HTTP status 401 Unauthorized"), @"The target of job koprogo-backend wants another token: compare the credentials file of the job with the application's setting.");
     insta::assert_snapshot!(with("traefik", "server returned HTTP status 404 Not Found"), @"The target of job traefik serves no metrics at that path: compare metrics_path with the application.");
     insta::assert_snapshot!(with("loki", "dial tcp 1.2.3.4:3100: connect: connection refused"), @"Nothing answers for job loki: see whether its service runs (`provision status`), then its log.");
-    insta::assert_snapshot!(with("loki", "expected a valid start token"), @"Look at the target's own log: the service of job loki. Read what the service says: `provision logs prometheus`.");
+    insta::assert_snapshot!(with("loki", "expected a valid start token"), @"Read the log of the service behind job loki: prometheus reached it, and could not use what it answered.");
 }
 
 fn look_rules(groups: &[(&str, usize)], answer: &Answer) -> String {
@@ -234,7 +234,7 @@ fn an_alertmanager_is_connected_and_none_dropped() {
 #[test]
 fn error_answers_are_told_as_they_are() {
     insta::assert_snapshot!(look(&["loki"], &recorded("prometheus-2.42/query-bad")), @r#"
-    refused: prometheus: 400 from /api/v1/targets, {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:5: parse error: unclosed left parenthesis"}
+    refused: prometheus: 400 from /api/v1/targets, invalid parameter "query": 1:5: parse error: unclosed left parenthesis
     Read what the service says: `provision logs prometheus`.
     "#);
     let starting = Answer { content_type: "text/plain".into(), ..answer(503, "Service Unavailable") };

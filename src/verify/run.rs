@@ -76,10 +76,7 @@ pub struct Run<'a, F: Forward> {
 
 impl<F: Forward> Run<'_, F> {
     /// Asks `checks`, all at once. The findings come in their order, one each.
-    pub async fn checks(&self, checks: &[Check], opened: Opened<F::Stream>) -> Vec<Finding>
-    where
-        F::Stream: Unpin,
-    {
+    pub async fn checks(&self, checks: &[Check], opened: Opened<F::Stream>) -> Vec<Finding> {
         let mut streams = opened.0;
         streams.resize_with(checks.len(), Vec::new);
         join::all(checks.iter().zip(streams).map(|(check, streams)| self.check(check, streams))).await

@@ -211,10 +211,9 @@ async fn a_stream_that_breaks_is_opened_again() {
         9090,
         Box::new(|before, _| match before {
             0 => Reply::Say(503, "starting"),
-            // The connection was kept and died meanwhile: not worth a word, the next stream answers.
-            1 => Reply::Break,
+            // 1 and 3 go over a kept connection that died meanwhile: not worth a word, a new stream is asked.
             2 => Reply::Say(503, "nearly"),
-            3 | 4 => Reply::Break,
+            1 | 3 | 4 => Reply::Break,
             _ => Reply::Say(200, "ready"),
         }),
     )]);
@@ -301,4 +300,34 @@ async fn a_datasource_without_a_health_question_costs_one_more() {
     GET /api/datasources/uid/alertmanager HTTP/1.1
     ");
     assert_eq!(servers.opened(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_comes_first_is_told() {
+    let servers = Servers::new(vec![(9090, Box::new(|_, _| Reply::Hang))]);
+    let (findings, _) = run(&servers, &[ready("prometheus", 9090)], 3, false).await;
+    assert_eq!(findings[0].took_ms, 3000);
+    insta::assert_snapshot!(findings[0].found, @"port 9090: no answer before the time was up");
+}
+
+/// Hosts run side by side in tasks of their own, so a run must be able to move between threads.
+#[tokio::test(start_paused = true)]
+async fn a_run_fits_into_a_task() {
+    let task = tokio::spawn(async {
+        let servers = Servers::new(vec![(9090, Box::new(|_, _| Reply::Say(200, "ready")))]);
+        let checks = [ready("prometheus", 9090)];
+        let (events, _received) = mpsc::unbounded_channel();
+        let login = |_: &str| None;
+        let run = Run {
+            host: "vps",
+            forward: &servers,
+            login: &login,
+            deadline: Instant::now() + Duration::from_secs(1),
+            now: Timestamp::UNIX_EPOCH,
+            events: &events,
+        };
+        let opened = open_all(&checks, &servers).await;
+        run.checks(&checks, opened).await
+    });
+    assert_eq!(task.await.unwrap()[0].status, Status::Holds);
 }

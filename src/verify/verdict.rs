@@ -1,5 +1,6 @@
 //! What one look at a service says of a check, and the judgements that all services share.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::http::Answer;
@@ -49,7 +50,7 @@ pub fn see_log(service: &str) -> String {
 #[must_use]
 pub fn unless_ok(service: &str, path: &str, answer: &Answer) -> Option<Verdict> {
     let path = path.split('?').next().unwrap_or(path);
-    let line = first_line(&answer.body);
+    let line = message(answer);
     let said = if line.is_empty() { String::new() } else { format!(", {line}") };
     let found = format!("{service}: {} from {path}{said}", answer.status);
     match answer.status {
@@ -92,6 +93,18 @@ pub fn json<T: DeserializeOwned>(service: &str, path: &str, answer: &Answer) -> 
             ),
         )
     })
+}
+
+/// What an error answer says: Grafana's `message`, Prometheus' `error`, else the first line of the body.
+#[must_use]
+pub fn message(answer: &Answer) -> String {
+    #[derive(Deserialize)]
+    struct Said {
+        #[serde(alias = "error")]
+        message: String,
+    }
+    let said = serde_json::from_slice::<Said>(&answer.body).map(|said| first_line(said.message.as_bytes()));
+    said.unwrap_or_else(|_| first_line(&answer.body))
 }
 
 /// The first line that says something, without control characters, at most 200 characters.
