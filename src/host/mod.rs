@@ -1,1 +1,14 @@
-//! room
+//! session → `HostState`; plan + bundle → activation, its events, confirm or return.
+//!
+//! Never decides: its POSIX sh scripts carry out lists of fixed verbs.
+
+mod activation;
+mod log;
+mod probe;
+mod scripts;
+mod units;
+
+pub use activation::{Activation, Answer, Ended, Order, answer, start};
+pub use probe::{old_checks, probe};
+pub use scripts::installed;
+pub use units::units;

@@ -1,6 +1,6 @@
 //! The plan: what a host has to do to run a release, and what to undo it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{Generated, HostState, ReleaseId, Step};
 use crate::stack::{Release, Service};
@@ -99,13 +99,7 @@ pub fn make(
     };
 
     // The host builds the new release's folder from what it has in place and what it is sent.
-    let held: BTreeSet<&String> = state.files.values().collect();
-    let send: Vec<String> = generated
-        .files
-        .iter()
-        .filter(|(path, file)| state.files.get(*path) != Some(&file.digest) || !held.contains(&file.digest))
-        .map(|(path, _)| path.clone())
-        .collect();
+    let send = changed_files.clone();
     let old_scripts = scripts
         .iter()
         .filter(|(name, digest)| state.scripts.get(**name) != Some(digest))
@@ -134,7 +128,8 @@ pub fn make(
         services,
         send,
         scripts: old_scripts,
-        send_sealed: !nothing && !same_release,
+        // A bundle that cannot be opened any more (a new host key) is replaced as well.
+        send_sealed: !nothing && (!state.unsealed || state.sealed.as_ref() != Some(&generated.sealed_digest)),
         forward,
         back,
     }

@@ -64,6 +64,8 @@ pub struct HostState {
     pub scripts: BTreeMap<String, String>,
     /// Fingerprints of the secrets of the current release.
     pub fingerprints: BTreeMap<String, String>,
+    /// What the current release's sealed bundle was made of (see `Generated::sealed_digest`).
+    pub sealed: Option<String>,
     /// Release ids kept on the host.
     pub kept: BTreeSet<ReleaseId>,
     /// Containers of the project.

@@ -33,6 +33,7 @@ enum SecretSource {
 pub(super) struct Compose {
     pub services: BTreeMap<String, Service>,
     pub volumes: BTreeSet<String>,
+    pub networks: BTreeSet<String>,
 }
 
 /// Reads and checks the compose file.
@@ -104,8 +105,16 @@ impl Reader<'_> {
                 Some(own.unwrap_or(format!("{}_{}", self.project, name.as_str()?)))
             })
             .collect();
+        let networks = value
+            .get("networks")
+            .and_then(Value::as_mapping)
+            .into_iter()
+            .flatten()
+            .filter(|(_, definition)| definition.get("external").and_then(Value::as_bool) == Some(true))
+            .filter_map(|(name, definition)| definition.get("name").unwrap_or(name).as_str().map(str::to_owned))
+            .collect();
         self.tokens();
-        Compose { services, volumes }
+        Compose { services, volumes, networks }
     }
 
     fn service(&mut self, name: &str, definition: &Value) -> Service {

@@ -194,6 +194,7 @@ fn assemble(
         sealed,
         services: compose.services,
         volumes: compose.volumes,
+        networks: compose.networks,
     };
     let unclaimed = unclaimed(folder, &release);
     if unclaimed.is_empty() { Ok(release) } else { Err(unclaimed) }

@@ -45,6 +45,8 @@ pub struct Release {
     pub services: BTreeMap<String, Service>,
     /// Named volumes of the project, as docker names them.
     pub volumes: BTreeSet<String>,
+    /// External networks that have to be there before, as docker names them.
+    pub networks: BTreeSet<String>,
 }
 
 impl Release {

@@ -6,6 +6,7 @@
 pub mod alertmanager;
 pub mod ask;
 pub mod configuration;
+pub mod containers;
 pub mod grafana;
 pub mod http;
 pub mod prometheus;

@@ -1,0 +1,108 @@
+//! The project on disk, loaded offline: what every command that goes to a host begins with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Place, Problem, Result};
+use crate::inventory::Environment;
+use crate::plan::check::Check;
+use crate::plan::{self, Generated};
+use crate::secrets::{self, Identity, Secrets};
+use crate::stack::{self, Release};
+
+/// Everything that is known before a host is asked.
+pub(super) struct Loaded {
+    pub environment: Environment,
+    pub secrets: Secrets,
+    pub release: Release,
+    pub generated: Generated,
+    pub checks: Vec<Check>,
+}
+
+/// The nearest folder upwards from `start` that has `inventory/`.
+///
+/// # Errors
+/// Usage, when there is none.
+pub(super) fn root(start: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
+    absolute.ancestors().find(|folder| folder.join("inventory").is_dir()).map(Path::to_owned).ok_or_else(|| {
+        Error::usage("find the project")
+            .cause(format!("neither {} nor a folder above it has an inventory/", absolute.display()))
+            .hint("Go into the project's folder, or name it: `provision -C DIR …`.")
+    })
+}
+
+/// Loads an environment whole. All mistakes that can be found offline are found here, together.
+///
+/// # Errors
+/// Usage: what is wrong with inventory, stack or secrets.
+pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> Result<Arc<Loaded>> {
+    let name = Environment::choose(root, name)?;
+    let environment = Environment::load(root, &name)?;
+    let mut problems = Vec::new();
+    let release = collect(&mut problems, stack::load(&environment))?;
+    let needed = release.as_ref().is_none_or(|release| !release.secret_names().is_empty());
+    let secrets = if needed || secrets::exists(root, &name) {
+        let identity = Identity::find(identity)?;
+        Secrets::load(root, &name, &identity)?
+    } else {
+        Secrets::empty()
+    };
+    let mut checks = Vec::new();
+    if let Some(release) = &release {
+        problems.extend(secret_problems(&name, release, &secrets));
+        match plan::checks(release) {
+            Ok(found) => checks = found,
+            Err(found) => problems.extend(found),
+        }
+    }
+    let (Some(release), true) = (release, problems.is_empty()) else {
+        return Err(Error::problems(format!("load {name}"), problems));
+    };
+    let fingerprints = release
+        .secret_names()
+        .into_iter()
+        .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
+        .collect();
+    let generated = plan::generate(&release, &fingerprints);
+    Ok(Arc::new(Loaded { environment, secrets, release, generated, checks }))
+}
+
+/// Takes the problems out of an error that has some; any other error ends the loading.
+pub(super) fn collect<T>(problems: &mut Vec<Problem>, result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if !error.all_problems().is_empty() => {
+            problems.extend(error.all_problems().iter().cloned());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is wrong between the release and the secrets: missing, unused, weak.
+pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Secrets) -> Vec<Problem> {
+    let place = || Place::file(format!("secrets/{environment}.yml.age"));
+    let wanted = release.secret_names();
+    let mut problems = Vec::new();
+    for name in wanted.iter().filter(|name| secrets.get(name).is_none()) {
+        problems.push(Problem::new(
+            place(),
+            format!("the secret `{name}` is missing"),
+            format!("Set it: `provision secrets set {environment} {name}` (`--generate` makes a random one)."),
+        ));
+    }
+    for name in secrets.names().filter(|name| !wanted.contains(*name)) {
+        problems.push(Problem::new(
+            place(),
+            format!("the secret `{name}` is used by nothing"),
+            format!("Remove it: `provision secrets edit {environment}`."),
+        ));
+    }
+    let rules = release.secret_rules();
+    let rules: Vec<(&str, usize)> = rules.iter().map(|(name, least)| (name.as_str(), *least)).collect();
+    for weakness in secrets::weaknesses(secrets, &rules) {
+        problems.push(Problem::new(place(), format!("the secret `{}` {}", weakness.name, weakness.what), weakness.hint));
+    }
+    problems
+}

@@ -1,0 +1,121 @@
+//! Reaching a host: the connection, the probe, and the streams for the checks.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use secrecy::SecretString;
+
+use super::project::Loaded;
+use crate::error::Result;
+use crate::event::{self, Event, Stage};
+use crate::host;
+use crate::inventory::Host;
+use crate::plan::HostState;
+use crate::plan::check::{Check, Finding};
+use crate::ssh::{self, Forwarded, Options, Session};
+use crate::verify::{Forward, Opened, Run};
+
+/// A stage that runs: says when it began, and what came of it.
+pub(super) struct Clock<'a> {
+    events: &'a event::Sender,
+    host: String,
+    stage: Stage,
+    begun: Instant,
+}
+
+impl<'a> Clock<'a> {
+    pub(super) fn start(events: &'a event::Sender, host: &str, stage: Stage) -> Self {
+        let _ = events.send(Event::StageStarted { host: host.to_owned(), stage });
+        Self { events, host: host.to_owned(), stage, begun: Instant::now() }
+    }
+
+    pub(super) fn done(self, detail: impl Into<String>) {
+        let took_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let _ =
+            self.events.send(Event::StageDone { host: self.host, stage: self.stage, detail: detail.into(), took_ms });
+    }
+}
+
+/// How the hosts of an environment are connected to.
+pub(super) fn options(loaded: &Loaded) -> Options {
+    let environment = &loaded.environment;
+    Options {
+        project_root: environment.root.clone(),
+        known_hosts: environment.root.join(format!("inventory/{}.known_hosts", environment.name)),
+        environment: environment.name.clone(),
+        connect_timeout: Options::CONNECT_TIMEOUT,
+    }
+}
+
+/// Connects and says so.
+///
+/// # Errors
+/// Those of the connection.
+pub(super) async fn connect(loaded: &Loaded, host: &Host, events: &event::Sender) -> Result<Session> {
+    let clock = Clock::start(events, &host.name.to_string(), Stage::Connect);
+    let session = Session::connect(host, &options(loaded)).await?;
+    clock.done(format!("{} is {}", host.address, session.fingerprint()));
+    Ok(session)
+}
+
+/// A host that was looked at.
+pub(super) struct Reached {
+    pub session: Session,
+    pub state: HostState,
+    /// Streams that were opened while the host was probed.
+    pub opened: Opened<Forwarded>,
+}
+
+/// Connects, probes, and opens the streams of the checks at the same time: what costs is round trips.
+///
+/// # Errors
+/// Those of connection and probe.
+pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) -> Result<Reached> {
+    let session = connect(loaded, host, events).await?;
+    let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
+    let forward = OverSsh(session.clone());
+    let (state, opened) = tokio::join!(
+        host::probe(&session, host, &loaded.environment),
+        crate::verify::open_all(&loaded.checks, &forward)
+    );
+    let state = state?;
+    let docker = state.docker.as_deref().unwrap_or("not running");
+    let current = state.current.as_ref().map_or("nothing of ours".to_owned(), |id| format!("release {id}"));
+    clock.done(format!("docker {docker}, {current} runs"));
+    Ok(Reached { session, state, opened })
+}
+
+/// Streams to the host's loopback ports.
+pub(super) struct OverSsh(pub Session);
+
+impl Forward for OverSsh {
+    type Stream = ssh::Forwarded;
+
+    async fn open(&self, port: u16) -> std::result::Result<Self::Stream, String> {
+        self.0.forward(port).await.map_err(|error| {
+            error.causes().first().cloned().unwrap_or_else(|| error.to_string())
+        })
+    }
+}
+
+/// Asks checks over a session until they hold or `timeout` is over.
+pub(super) async fn ask(
+    loaded: &Arc<Loaded>,
+    host: &str,
+    session: &Session,
+    checks: &[Check],
+    opened: Opened<Forwarded>,
+    timeout: std::time::Duration,
+    events: &event::Sender,
+) -> Vec<Finding> {
+    let login = |name: &str| -> Option<SecretString> { loaded.secrets.get(name).cloned() };
+    let run = Run {
+        host,
+        forward: &OverSsh(session.clone()),
+        login: &login,
+        deadline: tokio::time::Instant::now() + timeout,
+        now: jiff::Timestamp::now(),
+        events,
+    };
+    run.checks(checks, opened).await
+}

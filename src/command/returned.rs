@@ -1,0 +1,130 @@
+//! After an activation that did not succeed: why, and the proof that the host runs what ran before.
+
+use std::sync::Arc;
+
+use super::project::Loaded;
+use super::reach;
+use crate::error::{Error, Kind, Result};
+use crate::event;
+use crate::host::{self, Ended};
+use crate::inventory::Host;
+use crate::plan::Plan;
+use crate::plan::check::{Check, Finding};
+use crate::ssh::Session;
+use crate::verify::Opened;
+
+/// The error for how an activation ended; `failed` are the checks that did not hold.
+pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
+    let (kind, doing) = match ended.outcome.as_str() {
+        "locked" => (Kind::Locked, "get the host's lock"),
+        "stuck" => (Kind::Stuck, "go back to what ran before"),
+        "vanished" => (Kind::Stuck, "follow the activation"),
+        "stale" => (Kind::Failed, "activate the release as planned"),
+        "refused" => (Kind::Failed, "send the release"),
+        _ if failed.is_empty() => (Kind::Failed, "activate the release"),
+        _ => (Kind::Failed, "prove the new release"),
+    };
+    let mut error = Error::new(kind, doing);
+    for finding in failed {
+        error = error.cause(format!("{}: {}", finding.check, finding.found));
+        if !finding.remedy.is_empty() {
+            error = error.hint(finding.remedy.clone());
+        }
+    }
+    for (word, text) in &ended.errors {
+        // That we asked for the way back is no cause of its own.
+        if word == "returned" {
+            continue;
+        }
+        error = error.cause(if word == "locked" { format!("held by {text}") } else { text.clone() });
+        if let Some(hint) = hint(word) {
+            error = error.hint(hint);
+        }
+    }
+    error = error.output(ended.container_log.iter().cloned());
+    match ended.outcome.as_str() {
+        "vanished" => error.cause("the supervisor on the host ended without a word").hint(
+            "Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in \
+             .provision/log on the host.",
+        ),
+        "stuck" => error.hint(
+            "Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.",
+        ),
+        _ => error,
+    }
+}
+
+fn hint(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "pull" => "Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there.",
+        "disk" => "Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.",
+        "up" => "compose's own words are above; `docker compose config` on the rendered files shows what it reads.",
+        "container" => "The container's last log lines are above.",
+        "unseal" => "The host opens the bundle with its own SSH host key: did that change? A new deploy seals it anew.",
+        "locked" => "Wait for the other deploy to end and try again.",
+        "stale" => "Somebody or something changed the host meanwhile: deploy again.",
+        "stream" => "The connection was cut while sending: deploy again.",
+        "owner" => "Correct `remote: {owner, group}` in the inventory, or make the user on the host.",
+        "settle" => "A container did not become what the release declares: see `docker ps -a` and its log on the host.",
+        "unconfirmed" => "The host could not be reached again in time, and went back by itself.",
+        _ => return None,
+    })
+}
+
+/// Proves that the host is back: by the old release's own checks, or for a first deploy that nothing runs.
+/// Gives a sentence for the operator.
+///
+/// A check that failed before the return too does not count: its cause lies outside of this deploy.
+pub(super) async fn prove_old(
+    loaded: &Arc<Loaded>,
+    host: &Host,
+    session: &Session,
+    plan: &Plan,
+    failed: &[Finding],
+    events: &event::Sender,
+) -> Result<String> {
+    let name = host.name.to_string();
+    let state = host::probe(session, host, &loaded.environment).await?;
+    let wrong = |what: String| {
+        Error::new(Kind::Stuck, "prove that the host is back where it was").host(name.clone()).cause(what)
+    };
+    let Some(old) = &plan.from else {
+        return if state.containers.is_empty() && state.current.is_none() {
+            Ok("This was the first deploy there: nothing of it runs, and volumes were kept.".to_owned())
+        } else {
+            let left: Vec<&str> = state.containers.iter().map(|c| c.name.as_str()).collect();
+            Err(wrong(format!("containers are left: {}", left.join(", "))))
+        };
+    };
+    if state.current.as_ref() != Some(old) {
+        return Err(wrong(format!("its current release is not {old}")));
+    }
+    let checks = host::old_checks(session, host, &loaded.environment, old).await?;
+    // The password of an older secrets file is not known here.
+    let known = |check: &Check| {
+        check.secret().is_none_or(|secret| state.fingerprints.get(secret) == loaded.secrets.fingerprint(secret).as_ref())
+    };
+    let (asked, skipped): (Vec<Check>, Vec<Check>) = checks.into_iter().partition(known);
+    let timeout = loaded.environment.deploy.verify_timeout;
+    let outside = |finding: &Finding| failed.iter().any(|other| other.check == finding.check);
+    let findings = reach::ask(loaded, &name, session, &asked, Opened::default(), timeout, events).await;
+    let failing: Vec<&Finding> = findings.iter().filter(|finding| finding.fails()).collect();
+    let new: Vec<String> =
+        failing.iter().filter(|f| !outside(f)).map(|f| format!("{}: {}", f.check, f.found)).collect();
+    if !new.is_empty() {
+        return Err(wrong(new.join("; ")));
+    }
+    let mut text = format!("The host runs release {old} again, and that was verified.");
+    if !failing.is_empty() {
+        let names: Vec<&str> = failing.iter().map(|finding| finding.check.as_str()).collect();
+        text = format!(
+            "The host runs release {old} again. There too does not hold: {}; the cause lies outside of this deploy.",
+            names.join(", ")
+        );
+    }
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped.iter().map(|check| check.name.as_str()).collect();
+        text.push_str(&format!(" Not asked, as its password is not in today's secrets: {}.", names.join(", ")));
+    }
+    Ok(text)
+}

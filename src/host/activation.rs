@@ -1,0 +1,178 @@
+//! Sends a release to a host, follows its activation, and answers it.
+
+use std::fmt::Write as _;
+
+use super::log::{self, Entry};
+use super::scripts;
+use crate::error::{Error, Kind, Result};
+use crate::event::{self, Event};
+use crate::inventory::{Environment, Host};
+use crate::plan::{Bundle, Plan};
+use crate::ssh::{Command, Line, Lines, Session};
+
+/// What an activation needs beside plan and bundle.
+#[derive(Debug, Clone)]
+pub struct Order<'a> {
+    /// The environment.
+    pub environment: &'a Environment,
+    /// The host.
+    pub host: &'a Host,
+    /// Who deploys from where, as a JSON object for the audit log.
+    pub actor: String,
+    /// A word that is this deploy's alone: hex digits.
+    pub nonce: String,
+}
+
+/// What to tell an activation that waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Keep the release.
+    Confirm,
+    /// Go back.
+    Return,
+}
+
+/// How an activation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// deployed, returned, stuck, locked, stale, refused or vanished.
+    pub outcome: String,
+    /// The errors that the host logged, first to last: a word for what, and a text.
+    pub errors: Vec<(String, String)>,
+    /// Last log lines of a container that failed.
+    pub container_log: Vec<String>,
+}
+
+/// A running activation.
+pub struct Activation {
+    host: String,
+    lines: Lines,
+    offset: u64,
+    errors: Vec<(String, String)>,
+    container_log: Vec<String>,
+    complaints: String,
+    /// Whether the supervisor holds the lock: from then on the host acts by itself.
+    pub started: bool,
+    /// Whether the host is on its way back.
+    pub returning: bool,
+}
+
+/// Sends the bundle and starts the activation, in one exec.
+///
+/// # Errors
+/// When the session breaks.
+pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bundle) -> Result<Activation> {
+    let environment = order.environment;
+    let remote = &environment.remote;
+    let deploy = &environment.deploy;
+    let confirm = (deploy.verify_timeout + deploy.confirm_timeout).as_secs();
+    let command = Command::script(scripts::RECEIVE)
+        .arg(&remote.path)
+        .arg(&environment.project)
+        .arg(&remote.owner)
+        .arg(&remote.group)
+        .arg(&remote.mode)
+        .arg(deploy.keep_releases.to_string())
+        .arg(&plan.release.0)
+        .arg(bundle.archive.len().to_string())
+        .arg(&bundle.digest)
+        .arg(&plan.bound_to)
+        .arg(confirm.to_string())
+        .arg(deploy.pull_timeout.as_secs().to_string())
+        .arg(&order.nonce)
+        .arg(&order.actor)
+        .sudo(order.host.sudo);
+    let lines = session.stream(&command, bundle.archive).await?;
+    Ok(Activation {
+        host: order.host.name.to_string(),
+        lines,
+        offset: 0,
+        errors: Vec::new(),
+        container_log: Vec::new(),
+        complaints: String::new(),
+        started: false,
+        returning: false,
+    })
+}
+
+/// Gives the answer over `session`.
+///
+/// # Errors
+/// When the session breaks or the host knows no such activation.
+pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Result<()> {
+    let word = match answer {
+        Answer::Confirm => "confirm",
+        Answer::Return => "return",
+    };
+    let command = Command::script(scripts::ANSWER)
+        .arg(&order.environment.remote.path)
+        .arg(&order.environment.project)
+        .arg(&order.nonce)
+        .arg(word)
+        .sudo(order.host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    if output.status == 0 {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Error::new(Kind::Failed, format!("tell the host to {word}")).host(order.host.name.to_string()).cause(said))
+}
+
+impl Activation {
+    /// Follows until the host waits for an answer (`None`) or has ended.
+    ///
+    /// # Errors
+    /// When the session breaks; [`Activation::resume`] goes on over another one.
+    pub async fn follow(&mut self, events: &event::Sender) -> Result<Option<Ended>> {
+        while let Some(line) = self.lines.next().await? {
+            let line = match line {
+                Line::Out(line) => line,
+                Line::Err(line) => {
+                    let _ = writeln!(self.complaints, "{line}");
+                    continue;
+                }
+            };
+            self.offset += line.len() as u64 + 1;
+            match log::parse(&self.host, &line) {
+                Entry::Event(event) => {
+                    let _ = events.send(event);
+                }
+                Entry::Started => self.started = true,
+                Entry::Error { word, text } => self.errors.push((word, text)),
+                Entry::ContainerLog { service, text } => self.container_log.push(format!("{service} | {text}")),
+                Entry::Returning => {
+                    self.returning = true;
+                    let stage = event::Stage::Return;
+                    let _ = events.send(Event::StageStarted { host: self.host.clone(), stage });
+                }
+                Entry::Waiting => return Ok(None),
+                Entry::Outcome(outcome) => {
+                    return Ok(Some(Ended {
+                        outcome,
+                        errors: std::mem::take(&mut self.errors),
+                        container_log: std::mem::take(&mut self.container_log),
+                    }));
+                }
+            }
+        }
+        let status = self.lines.status().await?;
+        Err(Error::new(Kind::Failed, "follow the activation")
+            .host(self.host.clone())
+            .cause(format!("the host's script ended early with exit status {status}: {}", self.complaints.trim())))
+    }
+
+    /// Goes on over another session, from where the log was read to.
+    ///
+    /// # Errors
+    /// When that session breaks too.
+    pub async fn resume(&mut self, session: &Session, order: &Order<'_>) -> Result<()> {
+        let command = Command::script(scripts::RESUME)
+            .arg(&order.environment.remote.path)
+            .arg(&order.environment.project)
+            .arg(&order.nonce)
+            .arg(self.offset.to_string())
+            .sudo(order.host.sudo);
+        self.lines = session.stream(&command, Vec::new()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,94 @@
+//! The activation's log, as the host writes it: one line an entry, words separated by tabs.
+
+use crate::event::Event;
+
+/// What a line of the log says.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Entry {
+    /// Something to show.
+    Event(Event),
+    /// The supervisor holds the lock.
+    Started,
+    /// Something went wrong: a word for what, and a text.
+    Error {
+        /// disk, pull, up, container, unseal …
+        word: String,
+        /// What was found.
+        text: String,
+    },
+    /// A line of a failing container's log.
+    ContainerLog {
+        /// The service.
+        service: String,
+        /// The line.
+        text: String,
+    },
+    /// The forward list is carried out; the host waits for an answer.
+    Waiting,
+    /// The host goes back.
+    Returning,
+    /// The last line: deployed, returned, stuck, locked, stale, refused, vanished.
+    Outcome(String),
+}
+
+/// Control characters of a host never reach a terminal.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Reads a line; one of no known kind is shown as it is.
+pub(super) fn parse(host: &str, line: &str) -> Entry {
+    let mut words = line.trim_end_matches('\n').split('\t').map(clean);
+    let kind = words.next().unwrap_or_default();
+    let first = words.next().unwrap_or_default();
+    let rest = words.collect::<Vec<_>>().join(" ");
+    let host = host.to_owned();
+    match kind.as_str() {
+        "started" => Entry::Started,
+        "waiting" => Entry::Waiting,
+        "returning" => Entry::Returning,
+        "outcome" => Entry::Outcome(first),
+        "error" => Entry::Error { word: first, text: rest },
+        "log" => Entry::ContainerLog { service: first, text: rest },
+        "step" => Entry::Event(Event::Step { host, verb: first, detail: rest }),
+        "progress" => Entry::Event(Event::Progress { host, subject: first, state: rest }),
+        "compose" => Entry::Event(compose_line(host, &rest)),
+        "output" => Entry::Event(Event::Output { host, line: format!("{first}: {rest}") }),
+        _ => Entry::Event(Event::Output { host, line: clean(line) }),
+    }
+}
+
+/// compose says " Container NAME  Started": the progress of one container.
+fn compose_line(host: String, line: &str) -> Event {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match words.as_slice() {
+        ["Container" | "Network" | "Volume", name, state @ ..] if !state.is_empty() => Event::Progress {
+            host,
+            subject: name.trim_matches('"').to_owned(),
+            state: state.join(" ").to_lowercase(),
+        },
+        _ => Event::Output { host, line: line.to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_become_what_they_say() {
+        assert_eq!(parse("vps", "outcome\tdeployed\n"), Entry::Outcome("deployed".to_owned()));
+        assert_eq!(
+            parse("vps", "compose\tup\t Container koprogo-grafana-1  Started"),
+            Entry::Event(Event::Progress {
+                host: "vps".to_owned(),
+                subject: "koprogo-grafana-1".to_owned(),
+                state: "started".to_owned()
+            })
+        );
+        assert_eq!(
+            parse("vps", "error\tpull\tx:1: not\x1b[31m found"),
+            Entry::Error { word: "pull".to_owned(), text: "x:1: not[31m found".to_owned() }
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! One exec that looks at a host.
+
+use serde::Deserialize;
+
+use super::scripts;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::{Environment, Host};
+use crate::plan::check::Check;
+use crate::plan::{Container, HostState, ReleaseId};
+use crate::ssh::{Command, Output, Session};
+
+/// Looks at the host; changes nothing there.
+///
+/// # Errors
+/// Unreachable when root cannot be had or the answer is not a probe's.
+pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
+    let command = Command::script(scripts::PROBE)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .sudo(host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    parse(&output).map_err(|error| error.host(host.name.to_string()))
+}
+
+/// The checks that a kept release was deployed with.
+///
+/// # Errors
+/// Failed, when the host does not have them.
+pub async fn old_checks(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    release: &ReleaseId,
+) -> Result<Vec<Check>> {
+    let command = Command::script(scripts::CHECKS)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .arg(&release.0)
+        .sudo(host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        Error::new(Kind::Failed, format!("read the checks of release {release}"))
+            .host(host.name.to_string())
+            .cause(error)
+    })
+}
+
+/// The chosen fields of one container, as the probe's format prints them.
+#[derive(Deserialize)]
+struct Line {
+    service: Option<String>,
+    name: String,
+    id: String,
+    image: String,
+    state: String,
+    health: String,
+    restarts: u32,
+    exit_code: i32,
+    digest: Option<String>,
+}
+
+fn parse(output: &Output) -> Result<HostState> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines();
+    let complete = lines.next() == Some("provision-probe 1") && text.trim_end().ends_with("\nend");
+    if !complete {
+        return Err(broken(output));
+    }
+    let mut state = HostState::default();
+    for line in lines {
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        let pair = || value.split_once(' ').map(|(one, two)| (one.to_owned(), two.to_owned()));
+        match key {
+            "docker" => state.docker = Some(value.to_owned()),
+            "docker-error" => value.trim().clone_into(&mut state.docker_error),
+            "compose" => state.compose = Some(value.to_owned()),
+            "missing" => {
+                state.missing_commands.insert(value.to_owned());
+            }
+            "systemd" => state.systemd = value == "yes",
+            "hostkey" => state.host_key = Some(value.to_owned()),
+            "free" => state.disk_free = value.parse().unwrap_or_default(),
+            "dockerfree" => state.docker_free = value.parse().unwrap_or_default(),
+            "current" => state.current = Some(ReleaseId(value.to_owned())),
+            "digest" => value.clone_into(&mut state.digest),
+            "file" => state.files.extend(pair().map(|(digest, path)| (path, digest))),
+            "script" => state.scripts.extend(pair().map(|(digest, name)| (name, digest))),
+            "fingerprint" => state.fingerprints.extend(pair()),
+            "sealed" => state.sealed = Some(value.to_owned()),
+            "kept" => {
+                state.kept.insert(ReleaseId(value.to_owned()));
+            }
+            "unsealed" => state.unsealed = value == "yes",
+            "network" => {
+                state.networks.insert(value.to_owned());
+            }
+            "interrupted" => state.interrupted = Some(value.to_owned()),
+            "holder" => state.holder = Some(value.to_owned()),
+            "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
+            _ => {}
+        }
+    }
+    Ok(state)
+}
+
+fn container(json: &str) -> Option<Container> {
+    let line: Line = serde_json::from_str(json).ok()?;
+    Some(Container {
+        service: line.service.unwrap_or_default(),
+        name: line.name.trim_start_matches('/').to_owned(),
+        id: line.id,
+        image: line.image,
+        state: line.state,
+        health: line.health,
+        restarts: line.restarts,
+        exit_code: line.exit_code,
+        digest: line.digest.unwrap_or_default(),
+    })
+}
+
+/// What stands where a probe's answer should be: most often sudo's words.
+fn broken(output: &Output) -> Error {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = said.lines().last().unwrap_or_default().trim().to_owned();
+    let error = Error::new(Kind::Unreachable, "look at the host");
+    if said.starts_with("sudo:") {
+        return error.cause(said).hint(
+            "The login may not become root without a password. Let it: \
+             `deploy ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d/deploy, or log in as root (`user: root, sudo: false`).",
+        );
+    }
+    if output.status == 127 {
+        return error.cause(said).hint("The host needs sh, base64 and coreutils or busybox; with `sudo: true` also sudo.");
+    }
+    error
+        .cause(format!("its answer is not a probe's (exit status {}): {said}", output.status))
+        .hint("Something prints into non-interactive logins or the shell is restricted: try `ssh <host> true`.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(stdout: &str, stderr: &str, status: u32) -> Output {
+        Output { stdout: stdout.as_bytes().to_vec(), stderr: stderr.as_bytes().to_vec(), status }
+    }
+
+    #[test]
+    fn an_answer_is_read() {
+        let text = "provision-probe 1\nsystemd yes\nhostkey ssh-ed25519 AAAA\nfree 1024\ncurrent 0123\n\
+                    digest dd\nfile aa prometheus/a b.yml\nscript bb lib.sh\nfingerprint smtp ff\nunsealed yes\n\
+                    docker 26.1.5\ncontainer {\"service\":\"db\",\"name\":\"/x-db-1\",\"id\":\"1\",\"image\":\"i:1\",\
+                    \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null}\nend\n";
+        let state = parse(&output(text, "", 0)).unwrap();
+        assert_eq!(state.docker.as_deref(), Some("26.1.5"));
+        assert_eq!(state.files["prometheus/a b.yml"], "aa");
+        assert_eq!(state.containers[0].name, "x-db-1");
+        assert_eq!(state.disk_free, 1024);
+        assert!(state.unsealed && state.systemd);
+    }
+
+    #[test]
+    fn a_cut_answer_and_sudos_refusal_are_errors() {
+        let error = parse(&output("provision-probe 1\nsystemd yes\n", "", 0)).unwrap_err();
+        insta::assert_snapshot!(error, @"look at the host: its answer is not a probe's (exit status 0): ");
+        let error = parse(&output("", "sudo: a password is required\n", 1)).unwrap_err();
+        insta::assert_snapshot!(error, @"look at the host: sudo: a password is required");
+        assert!(error.hints()[0].contains("NOPASSWD"));
+    }
+}

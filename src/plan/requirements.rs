@@ -1,0 +1,109 @@
+//! What a host must have before anything is sent to it.
+
+use super::HostState;
+use crate::error::{Error, Kind, Result};
+use crate::stack::Release;
+
+/// Whether a release can be activated on a host that looks like `state`; `least_free` is in bytes.
+///
+/// # Errors
+/// Failed, with everything that is missing and what to do about the first of it. Nothing was changed.
+pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Result<()> {
+    let error = |found: &str| Error::new(Kind::Failed, "prepare the host").cause(found);
+    if state.missing_commands.contains("docker") {
+        return Err(error("docker is not installed")
+            .hint("Install it: `apt-get install docker.io docker-compose` on Debian 13, or Docker's own packages."));
+    }
+    if state.docker.is_none() {
+        return Err(error("the docker engine does not answer")
+            .cause(&state.docker_error)
+            .hint("Start it on the host: `systemctl start docker`; `journalctl -u docker` says why it stopped.")
+            .hint("Nothing was changed: containers that ran may still run."));
+    }
+    if state.compose.is_none() {
+        return Err(error("docker has no `compose`")
+            .hint("Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own)."));
+    }
+    if !state.missing_commands.is_empty() {
+        let names: Vec<&str> = state.missing_commands.iter().map(String::as_str).collect();
+        return Err(error(&format!("these commands are missing: {}", names.join(", ")))
+            .hint("Install them: `apt-get install age util-linux coreutils tar mount`."));
+    }
+    if state.host_key.is_none() && release.services.values().any(|service| !service.secrets.is_empty()) {
+        return Err(error("the host has neither an ed25519 nor an RSA host key to seal the secrets to")
+            .hint("Make one on the host: `ssh-keygen -A`."));
+    }
+    for (what, free) in [("the remote folder", state.disk_free), ("docker's data", state.docker_free)] {
+        if free < least_free {
+            return Err(error(&format!(
+                "the disk is full: {} MB free for {what}, {} MB are wanted",
+                free / 1_048_576,
+                least_free / 1_048_576
+            ))
+            .hint("Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large.")
+            .hint("`deploy: {min_free_disk: …}` in the inventory is the limit."));
+        }
+    }
+    let missing: Vec<&str> = release
+        .networks
+        .iter()
+        .filter(|name| !state.networks.contains(*name))
+        .map(String::as_str)
+        .collect();
+    if !missing.is_empty() {
+        let known: Vec<&str> = state.networks.iter().map(String::as_str).collect();
+        return Err(error(&format!("the docker network {} is not there", missing.join(", "))).hint(format!(
+            "It belongs to the application: start that first, or correct its name in the inventory. There are: {}.",
+            known.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    fn release() -> Release {
+        Release {
+            project: "p".to_owned(),
+            compose_file: "docker-compose.p.yml".to_owned(),
+            files: BTreeMap::new(),
+            sealed: BTreeMap::new(),
+            services: BTreeMap::new(),
+            volumes: BTreeSet::new(),
+            networks: BTreeSet::from(["app".to_owned()]),
+        }
+    }
+
+    fn good() -> HostState {
+        HostState {
+            docker: Some("26.1.5".to_owned()),
+            compose: Some("2.26.1".to_owned()),
+            host_key: Some("ssh-ed25519 AAAA".to_owned()),
+            disk_free: 1 << 31,
+            docker_free: 1 << 31,
+            networks: BTreeSet::from(["app".to_owned()]),
+            ..HostState::default()
+        }
+    }
+
+    fn refusal(state: &HostState) -> String {
+        let error = requirements(&release(), state, 1 << 30).unwrap_err();
+        format!("{error} | {}", error.hints().join(" "))
+    }
+
+    #[test]
+    fn a_host_that_lacks_something_is_refused_with_the_remedy() {
+        assert!(requirements(&release(), &good(), 1 << 30).is_ok());
+        let stopped =
+            HostState { docker: None, docker_error: "Cannot connect to the daemon".to_owned(), ..good() };
+        insta::assert_snapshot!(refusal(&stopped), @"");
+        insta::assert_snapshot!(refusal(&HostState { compose: None, ..good() }), @"");
+        insta::assert_snapshot!(refusal(&HostState { disk_free: 5 << 20, ..good() }), @"");
+        insta::assert_snapshot!(refusal(&HostState { networks: BTreeSet::new(), ..good() }), @"");
+        let no_age = HostState { missing_commands: BTreeSet::from(["age".to_owned()]), ..good() };
+        insta::assert_snapshot!(refusal(&no_age), @"");
+    }
+}

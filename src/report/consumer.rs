@@ -1,0 +1,111 @@
+//! The one consumer of events.
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::bars::Bars;
+use super::{Output, json, lines, table};
+use crate::error::Error;
+use crate::event::{Event, Sender};
+use crate::outcome::{ExitCode, Outcome};
+use crate::plan::check::Finding;
+
+/// How to report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// Progress bars on a terminal, plain lines elsewhere.
+    #[default]
+    Text,
+    /// Versioned JSON lines on stdout.
+    Json,
+}
+
+/// Reports a command from its first event to its end.
+pub struct Reporter {
+    output: Output,
+    format: Format,
+    sender: Option<Sender>,
+    consumer: Option<JoinHandle<()>>,
+}
+
+impl Reporter {
+    /// Starts to consume.
+    #[must_use]
+    pub fn start(output: Output, format: Format) -> Self {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let consumer = tokio::spawn(consume(output.clone(), format, receiver));
+        Self { output, format, sender: Some(sender), consumer: Some(consumer) }
+    }
+
+    /// Where events go.
+    #[must_use]
+    pub fn events(&self) -> Sender {
+        // After the end nobody listens, and a sender without a receiver is harmless.
+        self.sender.clone().unwrap_or_else(|| mpsc::unbounded_channel().0)
+    }
+
+    /// Waits until all events so far are shown and takes the live lines away.
+    pub async fn finish(&mut self) {
+        self.sender = None;
+        if let Some(consumer) = self.consumer.take() {
+            let _ = consumer.await;
+        }
+    }
+
+    /// Shows the findings of a host as a table.
+    pub fn findings(&self, host: &str, findings: &[Finding]) {
+        if self.format == Format::Text {
+            let width = usize::from(console::Term::stdout().size().1);
+            let width = if Output::is_watched() { width } else { 160 };
+            self.output.line(&table::render(host, findings, width, console::colors_enabled()));
+        }
+    }
+
+    /// Shows an error.
+    pub fn error(&self, error: &Error) {
+        match self.format {
+            Format::Text => self.output.error(error),
+            Format::Json => self.output.line(&json::error(error)),
+        }
+    }
+
+    /// Shows a line for a person; JSON has its events.
+    pub fn line(&self, text: &str) {
+        if self.format == Format::Text {
+            self.output.line(text);
+        }
+    }
+
+    /// Says what became of a host.
+    pub fn outcome(&self, host: &str, outcome: Outcome) {
+        if self.format == Format::Json {
+            self.output.line(&json::outcome(host, outcome));
+        }
+    }
+
+    /// Ends the report.
+    pub fn end(&self, code: ExitCode) {
+        if self.format == Format::Json {
+            self.output.line(&json::end(code));
+        }
+    }
+}
+
+async fn consume(output: Output, format: Format, mut events: mpsc::UnboundedReceiver<Event>) {
+    let watched = format == Format::Text && Output::is_watched();
+    let mut bars = watched.then(Bars::new);
+    while let Some(event) = events.recv().await {
+        match (format, &mut bars) {
+            (Format::Json, _) => output.line(&json::event(&event)),
+            (Format::Text, Some(bars)) => bars.take(&event, &|text| output.clean(text)),
+            (Format::Text, None) => {
+                if let Some(text) = lines::text(&event) {
+                    output.line(&lines::timed(&text));
+                }
+            }
+        }
+    }
+    if let Some(bars) = &mut bars {
+        bars.clear();
+    }
+}

@@ -1,0 +1,48 @@
+//! Events as plain lines: for logs and pipes. No control codes.
+
+use jiff::Timestamp;
+
+use crate::event::{Event, Stage};
+use crate::plan::check::Status;
+
+/// The line of an event, without a time; `None` for what is only of interest live.
+pub(super) fn text(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::StageStarted { stage: Stage::Return, host } => format!("{host}: return: going back to what ran before"),
+        Event::StageStarted { stage: Stage::Activate, host } => format!("{host}: activate: begun"),
+        Event::StageStarted { .. } => return None,
+        Event::StageDone { host, stage, detail, took_ms } => {
+            format!("{}{}: {detail} ({took_ms} ms)", prefix(host), stage.word())
+        }
+        Event::Planned { host, release, lines } => {
+            let mut text = format!("{}plan: release {release}", prefix(host));
+            for line in lines {
+                text.push_str(&format!("\n    {line}"));
+            }
+            text
+        }
+        Event::Step { host, verb, detail } if detail.is_empty() => format!("{host}: {verb}"),
+        Event::Step { host, verb, detail } => format!("{host}: {verb} {detail}"),
+        Event::Progress { host, subject, state } => format!("{host}:   {subject}: {state}"),
+        Event::Output { host, line } => format!("{host}:   {line}"),
+        Event::Waiting { host, check, found } => format!("{host}: waiting for {check}: {found}"),
+        Event::Checked { host, finding } => {
+            let word = match finding.status {
+                Status::Holds => "holds",
+                Status::Fails => "FAILS",
+                Status::Skipped => "skipped",
+            };
+            format!("{host}: {}: {word}: {}", finding.check, finding.found)
+        }
+        Event::Warning { host, text } => format!("{}warning: {text}", prefix(host)),
+    })
+}
+
+fn prefix(host: &str) -> String {
+    if host.is_empty() { String::new() } else { format!("{host}: ") }
+}
+
+/// `text` with the time in front, to the second, UTC.
+pub(super) fn timed(text: &str) -> String {
+    format!("{} {text}", Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ"))
+}

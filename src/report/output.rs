@@ -1,0 +1,82 @@
+//! Where all output goes: stdout and stderr, with known secrets taken out.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::error::Error;
+
+/// What stands where a secret stood.
+const REDACTED: &str = "<redacted>";
+
+/// A shorter value is not looked for: it would take half of a text with it.
+const SHORTEST: usize = 6;
+
+/// Writes for the whole program. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Output {
+    secrets: Arc<Mutex<Vec<SecretString>>>,
+}
+
+impl Output {
+    /// From now on these values are taken out of everything that is printed. A host's log is not ours: an
+    /// application may print what it was given.
+    pub fn redact(&self, values: impl IntoIterator<Item = SecretString>) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.extend(values.into_iter().filter(|value| value.expose_secret().len() >= SHORTEST));
+    }
+
+    /// `text` without any known secret.
+    #[must_use]
+    pub fn clean(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().fold(text.to_owned(), |text, secret| {
+            let value = secret.expose_secret();
+            if text.contains(value) { text.replace(value, REDACTED) } else { text }
+        })
+    }
+
+    /// A line on stdout. A closed pipe ends nothing: the deploy goes on.
+    pub fn line(&self, text: &str) {
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.clean(text));
+    }
+
+    /// A line on stderr.
+    pub fn complain(&self, text: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.clean(text));
+    }
+
+    /// A secret that the operator asked for, as it is, on stdout.
+    pub fn secret(&self, value: &SecretString) {
+        let mut stdout = std::io::stdout().lock();
+        let text = value.expose_secret();
+        let end = if text.ends_with('\n') { "" } else { "\n" };
+        let _ = write!(stdout, "{text}{end}");
+        let _ = stdout.flush();
+    }
+
+    /// An error with all that belongs to it, on stderr.
+    pub fn error(&self, error: &Error) {
+        let colors = console::colors_enabled_stderr();
+        self.complain(super::errors::render(error, colors).trim_end());
+    }
+
+    /// Whether a person watches stderr.
+    #[must_use]
+    pub fn is_watched() -> bool {
+        std::io::stderr().is_terminal() && std::io::stdout().is_terminal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_secret_is_taken_out() {
+        let output = Output::default();
+        output.redact([SecretString::from("hunter2hunter2"), SecretString::from("a")]);
+        assert_eq!(output.clean("a log: hunter2hunter2!"), "a log: <redacted>!");
+    }
+}

@@ -1,0 +1,67 @@
+//! Findings as a table.
+
+use console::{Style, measure_text_width, pad_str, truncate_str};
+
+use crate::plan::check::{Finding, Status};
+
+/// One line a finding: status, check, what was found, time. `width` is the terminal's, in columns.
+pub(super) fn render(host: &str, findings: &[Finding], width: usize, colors: bool) -> String {
+    let name_width = findings.iter().map(|f| measure_text_width(&f.check)).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    let bold = Style::new().bold().force_styling(colors);
+    let held = findings.iter().filter(|finding| finding.status == Status::Holds).count();
+    lines.push(format!("{} {held} of {} checks hold", bold.apply_to(format!("{host}:")), findings.len()));
+    for finding in findings {
+        let (mark, style) = match finding.status {
+            Status::Holds => ("ok  ", Style::new().green()),
+            Status::Fails => ("FAIL", Style::new().red().bold()),
+            Status::Skipped => ("skip", Style::new().yellow()),
+        };
+        let mark = style.force_styling(colors).apply_to(mark);
+        let name = pad_str(&finding.check, name_width, console::Alignment::Left, None);
+        let time = format!("{:>6} ms", finding.took_ms);
+        // What fails is shown whole, what holds fits its line.
+        let room = width.saturating_sub(name_width + 22).max(20);
+        let found = if finding.status == Status::Holds {
+            truncate_str(&finding.found, room, "…").into_owned()
+        } else {
+            finding.found.clone()
+        };
+        lines.push(format!("  {mark}  {name}  {time}  {found}"));
+        if finding.status == Status::Fails {
+            let indent = " ".repeat(8);
+            lines.push(format!("{indent}expected: {}", finding.expected));
+            if !finding.remedy.is_empty() {
+                lines.push(format!("{indent}hint: {}", finding.remedy));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_says_what_was_expected_and_what_to_do() {
+        let finding = |check: &str, status, found: &str| Finding {
+            check: check.to_owned(),
+            service: "s".to_owned(),
+            status,
+            expected: "all up".to_owned(),
+            found: found.to_owned(),
+            remedy: "Look there.".to_owned(),
+            took_ms: 12,
+        };
+        let findings =
+            [finding("a.ready", Status::Holds, "ready"), finding("b.targets", Status::Fails, "x is down")];
+        insta::assert_snapshot!(render("vps", &findings, 80, false), @r"
+        vps: 1 of 2 checks hold
+          ok    a.ready        12 ms  ready
+          FAIL  b.targets      12 ms  x is down
+                expected: all up
+                hint: Look there.
+        ");
+    }
+}
