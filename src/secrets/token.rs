@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_token_never_changes_between_versions() {
-        assert_eq!(token("smtp_password"), "SHA");
+        assert_eq!(token("smtp_password"), "PROVISIONSECRET7D9D07F0098749E864E9BA82F4B69906");
     }
 
     #[test]
@@ -161,9 +161,12 @@ mod tests {
     fn a_missing_value_and_a_foreign_token_are_errors() {
         let secrets = Secrets::for_tests(&[("a", "one")]);
         let error = |text: String| show(&substitute(text, NAMES, &secrets).unwrap_err());
-        assert_snapshot!(error(token("b2")), @"");
-        assert_snapshot!(error(token("foreign")), @"");
-        assert_snapshot!(error(token("a").to_lowercase()), @"");
+        assert_snapshot!(error(token("b2")), @r"
+        [Usage] put the secrets into their files: the secret `b2` has no value
+        → `provision secrets set ENVIRONMENT b2` gives it one.
+        ");
+        assert_snapshot!(error(token("foreign")), @"[Internal] put the secrets into their files: an unknown placeholder at byte 0");
+        assert_snapshot!(error(token("a").to_lowercase()), @"[Internal] put the secrets into their files: an unknown placeholder at byte 0");
     }
 
     proptest! {
