@@ -13,7 +13,7 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The value.
     pub(super) value: SecretString,
-    /// Where the value's text is, as byte offsets.
+    /// Where the value is in the text, as byte offsets.
     pub(super) value_at: std::ops::Range<usize>,
     /// Whether the value is a block scalar (`|`, `>`), whose text runs to the end of a line.
     pub(super) block: bool,
@@ -74,7 +74,7 @@ impl Reader<'_> {
                     }
                 }
                 Event::MappingStart(..) => {
-                    self.document.lines = text[self.byte(span.start)..].chars().next() != Some('{');
+                    self.document.lines = !text[self.byte(span.start)..].starts_with('{');
                     self.map(&mut events)?;
                 }
                 // A file with nothing but comments is a map without entries.
@@ -115,7 +115,7 @@ impl Reader<'_> {
                         let at = if span.is_empty() { key_span.start } else { span.start };
                         self.problem(at, what.0, what.1);
                     } else if let Some(name) = name {
-                        let value_at = self.byte(span.start)..self.byte(span.end);
+                        let value_at = self.value_start(key_span.end)..self.byte(span.end);
                         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                         self.document.entries.push(Entry { name, value, value_at, block });
                     }
@@ -141,15 +141,15 @@ impl Reader<'_> {
     }
 
     fn name_is_good(&mut self, name: &str, at: Marker) -> bool {
-        if name != FINGERPRINT_KEY {
-            if let Err(what) = name.parse::<SecretName>() {
-                self.problem(
-                    at,
-                    &what,
-                    "A name is lower-case letters, digits and `_`, and begins with a letter.",
-                );
-                return false;
-            }
+        if name != FINGERPRINT_KEY
+            && let Err(what) = name.parse::<SecretName>()
+        {
+            self.problem(
+                at,
+                &what,
+                "A name is lower-case letters, digits and `_`, and begins with a letter.",
+            );
+            return false;
         }
         if self.document.entries.iter().any(|entry| entry.name == name) {
             self.problem(at, &format!("a second value for `{name}`"), "Remove one of the two.");
@@ -181,6 +181,14 @@ impl Reader<'_> {
             text: String::new(),
         };
         self.problems.push(Problem::new(place, what, hint));
+    }
+
+    /// Where the value after a key begins, with what stands before its text (`|`, a tag): behind the colon.
+    fn value_start(&self, key_end: Marker) -> usize {
+        let key_end = self.byte(key_end);
+        let rest = &self.text[key_end..];
+        let after = rest.find(':').map_or(rest, |colon| &rest[colon + 1..]);
+        self.text.len() - after.trim_start_matches([' ', '\t']).len()
     }
 
     /// The byte offset of a marker, which counts characters.
@@ -286,16 +294,28 @@ mod tests {
                     anchor: &a hunter2\nalias: *a\ntag: !secret hunter2\n_own: hunter2\n? [hunter2]\n: hunter2\n";
         let found = problems(text);
         assert!(!found.contains("hunter2"));
-        assert_snapshot!(found, @"");
+        assert_snapshot!(found, @r"
+        secrets/prod.yml.age (decrypted):1:1: a name that does not start with a letter a-z. A name is lower-case letters, digits and `_`, and begins with a letter.
+        secrets/prod.yml.age (decrypted):2:1: a name without a value. Give it a value or remove the line.
+        secrets/prod.yml.age (decrypted):3:10: null as a value. Quote it if the value is that text, else remove the line.
+        secrets/prod.yml.age (decrypted):4:7: a value that is a list or a map. A secret is one text; write a long one as a block (`name: |`).
+        secrets/prod.yml.age (decrypted):6:3: a value that is a list or a map. A secret is one text; write a long one as a block (`name: |`).
+        secrets/prod.yml.age (decrypted):8:1: a second value for `twice`. Remove one of the two.
+        secrets/prod.yml.age (decrypted):9:9: a value with an anchor. Quote the value if it begins with `&`.
+        secrets/prod.yml.age (decrypted):10:8: an alias. Write the value itself, quoted if it begins with `*`.
+        secrets/prod.yml.age (decrypted):11:6: a value with a tag. Quote the value if it begins with `!`.
+        secrets/prod.yml.age (decrypted):12:1: a name that starts with `_`: those belong to provision. A name is lower-case letters, digits and `_`, and begins with a letter.
+        secrets/prod.yml.age (decrypted):13:3: a name that is not plain text.
+        ");
     }
 
     #[test]
     fn syntax_errors_quote_nothing() {
-        assert_snapshot!(problems("a: \"hunter2\nb: c\n"), @"");
-        assert_snapshot!(problems("a: @hunter2\n"), @"");
-        assert_snapshot!(problems("a: b: hunter2\n"), @"");
-        assert_snapshot!(problems("- hunter2\n"), @"");
-        assert_snapshot!(problems("hunter2\n"), @"");
-        assert_snapshot!(problems("a: b\n---\nhunter2: c\n"), @"");
+        assert_snapshot!(problems("a: \"hunter2\nb: c\n"), @"secrets/prod.yml.age (decrypted):1:4: not YAML: invalid indentation in quoted scalar. Put values with special characters in single quotes.");
+        assert_snapshot!(problems("a: @hunter2\n"), @"secrets/prod.yml.age (decrypted):1:4: a value that begins with %, @ or ` without quotes. Put the value in double quotes.");
+        assert_snapshot!(problems("a: b: hunter2\n"), @"secrets/prod.yml.age (decrypted):1:5: not YAML: mapping values are not allowed in this context. Put values with special characters in single quotes.");
+        assert_snapshot!(problems("- hunter2\n"), @"secrets/prod.yml.age (decrypted):1:1: no map of names and values. Write one `name: value` a line.");
+        assert_snapshot!(problems("hunter2\n"), @"secrets/prod.yml.age (decrypted):1:1: no map of names and values. Write one `name: value` a line.");
+        assert_snapshot!(problems("a: b\n---\nhunter2: c\n"), @"secrets/prod.yml.age (decrypted):2:1: a second YAML document. Keep one map; remove the `---`.");
     }
 }

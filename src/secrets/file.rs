@@ -108,7 +108,10 @@ mod tests {
         file.replace(None, b"one").unwrap();
         assert!(exists(root.path(), "prod"));
         file.replace(Some(b"one"), b"two").unwrap();
-        assert_snapshot!(show(&file.replace(Some(b"one"), b"three").unwrap_err()), @"");
+        assert_snapshot!(show(&file.replace(Some(b"one"), b"three").unwrap_err()), @r"
+        [Usage] write secrets/prod.yml.age: the file changed meanwhile; it was left as it is now, and your change was not saved
+        → Make your change again on top of the other one.
+        ");
         file.replace(None, b"three").unwrap_err();
         assert_eq!(file.read().unwrap().unwrap(), b"two");
         let names: Vec<_> = fs::read_dir(root.path().join("secrets"))
@@ -124,6 +127,9 @@ mod tests {
             assert!(SecretsFile::new(Path::new("/nowhere"), name).is_err(), "{name:?}");
         }
         let error = SecretsFile::new(Path::new("/nowhere"), "../prod").err().unwrap();
-        assert_snapshot!(show(&error), @"");
+        assert_snapshot!(show(&error), @r#"
+        [Usage] find the secrets file: "../prod" is not the name of an environment
+        → An environment is the name of a file in inventory/ without `.yml`.
+        "#);
     }
 }

@@ -27,7 +27,7 @@ pub fn generate_password(length: usize) -> SecretString {
 /// A new key for fingerprints: 64 hexadecimal digits.
 pub(super) fn fingerprint_key() -> Zeroizing<String> {
     let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
-    Zeroizing::new(hex::encode(&*bytes))
+    Zeroizing::new(hex::encode(bytes.as_slice()))
 }
 
 /// Makes an age X25519 identity and writes it to `output` (`~/.config/provision/identity.txt` where `None`),
@@ -102,7 +102,10 @@ mod tests {
 
         let before = std::fs::read(&path).unwrap();
         let error = show(&generate_identity(Some(&path)).unwrap_err());
-        assert_snapshot!(error.replace(folder.path().to_str().unwrap(), "FOLDER"), @"");
+        assert_snapshot!(error.replace(folder.path().to_str().unwrap(), "FOLDER"), @r"
+        [Usage] write the identity FOLDER/deep/er/key.txt: the file is there already, and a key that is overwritten is gone for good
+        → Use that key, or name another file with --output.
+        ");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 }

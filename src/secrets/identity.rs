@@ -170,7 +170,7 @@ impl Identity {
         if !decryptor.is_scrypt() {
             return Err(not_an_identity(source, "it is an age file, but not one under a passphrase"));
         }
-        let passphrase = ask(&format!("Passphrase of {source}")).map_err(|error| {
+        let passphrase = ask(&format!("the passphrase of {source}")).map_err(|error| {
             error.hint(format!(
                 "The identity {source} has a passphrase; where nobody can type it, set {VARIABLE} to a key of its own."
             ))
@@ -224,7 +224,7 @@ impl Identity {
         if let Some(key) = unlocked.get() {
             return Ok(key);
         }
-        let passphrase = (self.ask)(&format!("Passphrase of {}", self.source)).map_err(|error| {
+        let passphrase = (self.ask)(&format!("the passphrase of {}", self.source)).map_err(|error| {
             error.hint(format!(
                 "The key {} has a passphrase, and an SSH agent cannot decrypt; where nobody can type it, set {VARIABLE} to a key of its own.",
                 self.source

@@ -1,1 +1,147 @@
+use insta::assert_snapshot;
 
+use super::super::testing::{run, show, ssh_key, write};
+use super::*;
+
+fn never(_: &str) -> Result<SecretString> {
+    panic!("nobody should be asked")
+}
+
+fn key() -> (Zeroizing<String>, String) {
+    let key = age::x25519::Identity::generate();
+    (secret_text(&key), key.to_public().to_string())
+}
+
+fn refusal(text: &str) -> String {
+    let shown = show(&Identity::parse("key.txt", text, never).unwrap_err());
+    assert!(!shown.contains("HUNTER2"), "{shown}");
+    shown
+}
+
+#[test]
+fn the_first_of_flag_variable_and_home_is_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let keys: Vec<_> = (0..3).map(|_| key()).collect();
+    write(home, "flag.txt", format!("# mine\n\n{}\n", *keys[0].0).as_bytes());
+    write(home, "variable.txt", keys[1].0.as_bytes());
+    std::fs::create_dir(home.join(".ssh")).unwrap();
+    let (path, public) = ssh_key(&home.join(".ssh"), "ed25519", "");
+    assert_eq!(path, home.join(".ssh/id_ed25519"));
+    let flag = home.join("flag.txt");
+    let variable = home.join("variable.txt");
+    let find = |flag, variable| Identity::find_in(flag, variable, Some(home), never).unwrap();
+
+    assert_eq!(find(Some(&flag), Some(variable.as_os_str())).recipients(), [keys[0].1.clone()]);
+    assert_eq!(find(None, Some(variable.as_os_str())).recipients(), [keys[1].1.clone()]);
+    let text = format!("  {}\n", *keys[2].0);
+    let found = find(None, Some(OsStr::new(&text)));
+    assert_eq!((found.source(), found.recipients()), ("PROVISION_IDENTITY", vec![keys[2].1.clone()]));
+    let ssh = find(None, None);
+    assert_eq!(ssh.source(), "~/.ssh/id_ed25519");
+    assert_eq!(ssh.recipients(), [public.strip_suffix(" someone").unwrap()]);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(find(None, Some(OsStr::new(text.trim_end()))).recipients(), ssh.recipients());
+    std::fs::create_dir_all(home.join(".config/provision")).unwrap();
+    write(home, DEFAULT, keys[2].0.as_bytes());
+    assert_eq!(find(None, None).recipients(), [keys[2].1.clone()]);
+}
+
+#[test]
+fn what_cannot_be_found_says_where_it_was_looked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let find = |flag: Option<&str>, variable: Option<&str>| {
+        let found =
+            Identity::find_in(flag.map(Path::new), variable.map(OsStr::new), Some(home.path()), never);
+        show(&found.unwrap_err())
+    };
+    assert_snapshot!(find(None, None), @r"
+    [Usage] find your identity, the key that opens secrets files: there is no --identity, no PROVISION_IDENTITY, no ~/.config/provision/identity.txt and no ~/.ssh/id_ed25519
+    → Run `provision secrets keygen` and give the line that it prints to somebody who can already open the secrets.
+    ");
+    assert_snapshot!(find(Some("/nowhere/key.txt"), None), @r"
+    [Usage] read the identity /nowhere/key.txt: there is no such file
+    → `provision secrets keygen` makes one.
+    ");
+    assert_snapshot!(find(None, Some("")), @r"
+    [Usage] read the identity in PROVISION_IDENTITY: the variable is set but empty
+    → In CI: is the secret there, and is this job allowed to see it? Else unset the variable.
+    ");
+    let shown = find(None, Some("age-secret-key-1hunter2"));
+    assert!(!shown.contains("hunter2"));
+    assert_snapshot!(shown, @r"
+    [Usage] read the identity in PROVISION_IDENTITY: it holds neither a key nor the path of a file (its text is not shown: it may be a key)
+    → Set it to `AGE-SECRET-KEY-1…`, to the text of an SSH key, or to the path of an identity file.
+    ");
+}
+
+#[test]
+fn what_is_no_identity_is_named_without_its_text() {
+    assert_snapshot!(refusal("# nothing\n"), @r"
+    [Usage] read the identity key.txt: there is no key in it
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    assert_snapshot!(refusal("# x\nAGE-SECRET-KEY-1HUNTER2\n"), @r"
+    [Usage] read the identity key.txt: line 2 is not an age secret key
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    assert_snapshot!(refusal("AGE-PLUGIN-YUBIKEY-1HUNTER2\n"), @r"
+    [Usage] read the identity key.txt: line 1 is a key of an age plugin
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    assert_snapshot!(refusal(&key().1), @r"
+    [Usage] read the identity key.txt: line 1 is a public key; the private one is needed
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    assert_snapshot!(refusal("-----BEGIN OPENSSH PRIVATE KEY-----\nHUNTER2\n-----END OPENSSH PRIVATE KEY-----\n"), @r"
+    [Usage] read the identity key.txt: it is not an SSH private key that age can read
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, _) = ssh_key(folder.path(), "ecdsa", "");
+    assert_snapshot!(refusal(&std::fs::read_to_string(path).unwrap()), @r"
+    [Usage] read the identity key.txt: ecdsa-sha2-nistp256 keys can sign but not decrypt
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+    let (other, public) = key();
+    drop(other);
+    let not_for_passphrase = run("age", &["-a", "-r", &public], b"HUNTER2");
+    assert_snapshot!(refusal(std::str::from_utf8(&not_for_passphrase).unwrap()), @r"
+    [Usage] read the identity key.txt: it is an age file, but not one under a passphrase
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+}
+
+#[test]
+fn a_passphrase_is_asked_for_and_a_wrong_one_refused() {
+    let (text, public) = key();
+    let locked = |format| {
+        let mut passphrase = age::scrypt::Recipient::new("correct horse".into());
+        passphrase.set_work_factor(2);
+        open::encrypt(text.as_bytes(), std::iter::once(&passphrase as &dyn age::Recipient), format).unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for format in [age::armor::Format::AsciiArmor, age::armor::Format::Binary] {
+        write(folder.path(), "key.age", &locked(format));
+        let path = folder.path().join("key.age");
+        let read = |ask| Identity::read(&path, "key.age", ask);
+        assert_eq!(read(|_| Ok("correct horse".into())).unwrap().recipients(), std::slice::from_ref(&public));
+        insta::allow_duplicates! {
+            assert_snapshot!(show(&read(|_| Ok("wrong".into())).unwrap_err()), @"[Usage] unlock the identity key.age: the passphrase is not the right one");
+            assert_snapshot!(show(&read(|_| Err(Error::usage("ask").cause("no terminal"))).unwrap_err()), @r"
+            [Usage] ask: no terminal
+            → The identity key.age has a passphrase; where nobody can type it, set PROVISION_IDENTITY to a key of its own.
+            ");
+        }
+    }
+}
+
+#[test]
+fn debug_shows_public_halves_only() {
+    let (text, public) = key();
+    let identity = Identity::parse("key.txt", &text, never).unwrap();
+    assert_eq!(
+        format!("{identity:?}"),
+        format!(r#"Identity {{ source: "key.txt", recipients: ["{public}"], .. }}"#)
+    );
+}

@@ -6,6 +6,7 @@
 //! while the bundle for one host is built, which is then encrypted to that host ([`seal_to_host`]).
 
 mod document;
+mod edit;
 mod file;
 mod generate;
 mod identity;
@@ -15,19 +16,26 @@ mod open;
 mod passphrase;
 mod process;
 mod recipients;
+mod rewrite;
+mod save;
 mod seal;
+mod set;
 #[cfg(test)]
 mod testing;
 pub mod token;
 mod weakness;
+mod workspace;
 
+pub use edit::{Edit, Edited, Editor};
 pub use file::exists;
 pub use generate::{generate_identity, generate_password};
 pub use identity::Identity;
 pub use map::Secrets;
 pub use name::SecretName;
 pub use open::view;
+pub(crate) use passphrase::ask;
 pub use process::harden_process;
 pub use recipients::Recipients;
 pub use seal::seal_to_host;
+pub use set::set;
 pub use weakness::{Weakness, is_placeholder, weaknesses};

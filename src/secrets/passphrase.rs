@@ -6,7 +6,7 @@ use secrecy::SecretString;
 
 use crate::error::{Error, Result};
 
-/// Asks on the terminal without showing what is typed.
+/// Asks on the terminal for `what` ("the passphrase of key.txt") without showing what is typed.
 ///
 /// # Errors
 /// Usage, where there is no terminal: a question nobody can answer must not hang a CI job.
@@ -14,7 +14,7 @@ pub(crate) fn ask(what: &str) -> Result<SecretString> {
     if !stdin().is_terminal() && !stderr().is_terminal() {
         return Err(Error::usage(format!("ask for {what}")).cause("there is no terminal to ask on"));
     }
-    rpassword::prompt_password(format!("{what}: "))
+    rpassword::prompt_password(format!("Enter {what}: "))
         .map(SecretString::from)
         .map_err(|error| Error::usage(format!("ask for {what}")).cause(error))
 }

@@ -107,7 +107,7 @@ impl fmt::Debug for Recipients {
         f.debug_struct("Recipients")
             .field("source", &self.source)
             .field("lines", &self.lines().collect::<Vec<_>>())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -45,8 +45,17 @@ mod tests {
     fn other_keys_are_refused_with_the_remedy() {
         let folder = tempfile::tempdir().unwrap();
         let (_, public) = ssh_key(folder.path(), "ecdsa", "");
-        assert_snapshot!(show(&seal_to_host(b"", &public).unwrap_err()), @"");
-        assert_snapshot!(show(&seal_to_host(b"", "ssh-ed25519 AAAA").unwrap_err()), @"");
-        assert_snapshot!(show(&seal_to_host(b"", "").unwrap_err()), @"");
+        assert_snapshot!(show(&seal_to_host(b"", &public).unwrap_err()), @r"
+        [Usage] encrypt the secrets to the host's SSH key: ecdsa-sha2-nistp256: age can encrypt to ed25519 and RSA keys only
+        → Run `ssh-keygen -A` on the host as root: it makes the host keys that are missing, an ed25519 key among them.
+        ");
+        assert_snapshot!(show(&seal_to_host(b"", "ssh-ed25519 AAAA").unwrap_err()), @r"
+        [Usage] encrypt the secrets to the host's SSH key: an SSH public key that is cut short or mistyped
+        → Run `ssh-keygen -A` on the host as root: it makes the host keys that are missing, an ed25519 key among them.
+        ");
+        assert_snapshot!(show(&seal_to_host(b"", "").unwrap_err()), @r"
+        [Usage] encrypt the secrets to the host's SSH key: no public key
+        → Run `ssh-keygen -A` on the host as root: it makes the host keys that are missing, an ed25519 key among them.
+        ");
     }
 }
