@@ -1,1 +1,8 @@
-fn main() {}
+//! Runs the command line and ends with its exit code.
+
+#[tokio::main]
+async fn main() -> std::process::ExitCode {
+    provision::secrets::harden_process();
+    let code = provision::command::main().await;
+    std::process::ExitCode::from(code as u8)
+}

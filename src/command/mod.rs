@@ -1,3 +1,174 @@
-//! room
+//! One file a subcommand; this one parses the command line and hands over.
 
+mod check;
+mod deploy;
+mod hosts;
+mod plan;
+mod project;
+mod reach;
+mod returned;
 pub mod secrets;
+mod trust;
+mod tunnel;
+mod verify;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Result;
+use crate::outcome::ExitCode;
+use crate::report::{Format, Output, Reporter};
+
+/// Puts a Docker Compose stack on servers over SSH and proves that it runs.
+#[derive(Debug, Parser)]
+#[command(name = "provision", version, max_term_width = 100)]
+struct Cli {
+    /// The project: the nearest folder upwards from here that has inventory/
+    #[arg(short = 'C', long, global = true, value_name = "DIR", default_value = ".")]
+    directory: PathBuf,
+    /// The key that opens the secrets [default: $PROVISION_IDENTITY, ~/.config/provision/identity.txt, ~/.ssh/id_ed25519]
+    #[arg(long, global = true, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    /// How to report
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Look for mistakes in inventory, stack and secrets, without touching a host
+    Check {
+        /// The environment [default: all of them]
+        environment: Option<String>,
+    },
+    /// Show what a deploy would change
+    Plan {
+        /// The environment
+        environment: Option<String>,
+        /// Exit with 10 when there are changes
+        #[arg(long)]
+        detailed_exitcode: bool,
+    },
+    /// Deploy the stack and prove it; go back to what ran before when that fails
+    Deploy {
+        /// The environment
+        environment: Option<String>,
+    },
+    /// Prove that the stack runs
+    Verify {
+        /// The environment
+        environment: Option<String>,
+        /// Give up after this time [default: deploy.verify_timeout of the inventory]
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        timeout: Option<std::time::Duration>,
+    },
+    /// Reach the stack's web pages from here, until Ctrl-C
+    Tunnel {
+        /// The environment
+        environment: Option<String>,
+        /// Only this host
+        #[arg(long)]
+        host: Option<String>,
+    },
+    /// Trust a host's key: write it to inventory/<environment>.known_hosts
+    Trust {
+        /// The environment
+        environment: Option<String>,
+        /// Accept this fingerprint without asking (SHA256:…)
+        #[arg(long)]
+        fingerprint: Option<String>,
+    },
+    /// Keep the secrets of an environment: one encrypted file
+    #[command(subcommand)]
+    Secrets(secrets::SecretsCommand),
+}
+
+fn duration(text: &str) -> std::result::Result<std::time::Duration, String> {
+    crate::inventory::units::duration(text).ok_or_else(|| "like 30s or 5m".to_owned())
+}
+
+/// What every command is given.
+struct Context<'a> {
+    root: &'a Path,
+    identity: Option<&'a Path>,
+    output: &'a Output,
+    format: Format,
+}
+
+impl Context<'_> {
+    fn reporter(&self) -> Reporter {
+        Reporter::start(self.output.clone(), self.format)
+    }
+}
+
+/// Runs the program on the process's arguments and gives its exit code.
+pub async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap's own words; help and version are no errors.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
+        }
+    };
+    let output = Output::default();
+    match run(&cli, &output).await {
+        Ok(code) => code,
+        Err(error) => {
+            let mut reporter = Reporter::start(output, cli.output);
+            reporter.finish().await;
+            reporter.error(&error);
+            let code = error.kind().exit_code();
+            reporter.end(code);
+            code
+        }
+    }
+}
+
+async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
+    let root = match &cli.command {
+        Command::Secrets(command) if !command.needs_project() => cli.directory.clone(),
+        _ => project::root(&cli.directory)?,
+    };
+    let context = Context { root: &root, identity: cli.identity.as_deref(), output, format: cli.output };
+    match &cli.command {
+        Command::Check { environment } => check::run(&context, environment.as_deref()).await,
+        Command::Plan { environment, detailed_exitcode } => {
+            plan::run(&context, environment.as_deref(), *detailed_exitcode).await
+        }
+        Command::Deploy { environment } => hosts::deploy(&context, environment.as_deref()).await,
+        Command::Verify { environment, timeout } => {
+            verify::run(&context, environment.as_deref(), *timeout).await
+        }
+        Command::Tunnel { environment, host } => {
+            tunnel::run(&context, environment.as_deref(), host.as_deref()).await
+        }
+        Command::Trust { environment, fingerprint } => {
+            trust::run(&context, environment.as_deref(), fingerprint.as_deref()).await
+        }
+        Command::Secrets(command) => secrets(command, &context).await,
+    }
+}
+
+async fn secrets(command: &secrets::SecretsCommand, context: &Context<'_>) -> Result<ExitCode> {
+    let names = command.environment().and_then(|name| {
+        let environment = crate::inventory::Environment::load(context.root, name).ok()?;
+        Some(crate::stack::load(&environment).ok()?.secret_names())
+    });
+    let names: Vec<String> = names.unwrap_or_default().into_iter().collect();
+    let output = context.output.clone();
+    let mut again = |error: &crate::error::Error| {
+        output.error(error);
+        Output::ask("Edit again? [Y/n] ").is_some_and(|answer| !answer.trim().eq_ignore_ascii_case("n"))
+    };
+    let mut around =
+        secrets::Around { root: context.root, identity: context.identity, names: &names, again: &mut again };
+    match command.run(&mut around).await? {
+        secrets::Said::Text(text) => context.output.line(&text),
+        secrets::Said::Secret(value) => context.output.secret(&value),
+    }
+    Ok(ExitCode::Ok)
+}

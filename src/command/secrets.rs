@@ -76,6 +76,17 @@ impl SecretsCommand {
         !matches!(self, Self::Keygen { .. })
     }
 
+    /// The environment that the command is about.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        match self {
+            Self::Keygen { .. } => None,
+            Self::View { environment, .. } | Self::Edit { environment } | Self::Set { environment, .. } => {
+                Some(environment)
+            }
+        }
+    }
+
     /// Carries the command out.
     ///
     /// # Errors

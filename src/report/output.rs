@@ -62,6 +62,19 @@ impl Output {
         self.complain(super::errors::render(error, colors).trim_end());
     }
 
+    /// Asks a question on the terminal; `None` where there is none.
+    #[must_use]
+    pub fn ask(question: &str) -> Option<String> {
+        if !std::io::stdin().is_terminal() {
+            return None;
+        }
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{question}");
+        let _ = stderr.flush();
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).ok().map(|_| answer)
+    }
+
     /// Whether a person watches stderr.
     #[must_use]
     pub fn is_watched() -> bool {

@@ -1,0 +1,83 @@
+//! `provision tunnel`: the stack's loopback ports, reachable from this machine until Ctrl-C.
+
+use tokio::io::copy_bidirectional;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::{Context, hosts, reach};
+use crate::error::{Error, Result};
+use crate::outcome::ExitCode;
+use crate::ssh::Session;
+
+/// Runs the command.
+pub(super) async fn run(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    host: Option<&str>,
+) -> Result<ExitCode> {
+    let mut reporter = context.reporter();
+    let events = reporter.events();
+    let opened = async {
+        let loaded = hosts::load(context, environment, &events)?;
+        let all = &loaded.environment.hosts;
+        let chosen = match (host, all.as_slice()) {
+            (Some(name), _) => all.iter().find(|host| host.name.0 == name),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        };
+        let Some(chosen) = chosen else {
+            let names: Vec<String> = all.iter().map(|host| host.name.to_string()).collect();
+            return Err(Error::usage("choose a host")
+                .cause("`--host` names none of them")
+                .hint(format!("There are: {}.", names.join(", "))));
+        };
+        let session = reach::connect(&loaded, chosen, &events).await?;
+        Ok((loaded, session))
+    }
+    .await;
+    drop(events);
+    reporter.finish().await;
+    let (loaded, session) = opened?;
+    let mut tasks = JoinSet::new();
+    for service in loaded.release.services.values() {
+        for port in &service.ports {
+            let listener = listen(*port).await?;
+            let local = listener.local_addr().map_err(|error| cannot_listen(&error))?;
+            reporter.line(&format!("{:<20} http://{local}", service.name));
+            tasks.spawn(serve(listener, session.clone(), *port));
+        }
+    }
+    reporter.line("Ctrl-C ends it.");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = session.closed() => {
+            return Err(Error::new(crate::error::Kind::Unreachable, "keep the tunnel open").cause("the connection was lost"));
+        }
+    }
+    session.close().await;
+    Ok(ExitCode::Ok)
+}
+
+/// The same port here if it is free, else any.
+async fn listen(port: u16) -> Result<TcpListener> {
+    match TcpListener::bind(("127.0.0.1", port)).await {
+        Ok(listener) => Ok(listener),
+        Err(_) => TcpListener::bind(("127.0.0.1", 0)).await.map_err(|error| cannot_listen(&error)),
+    }
+}
+
+fn cannot_listen(error: &std::io::Error) -> Error {
+    Error::usage("listen on 127.0.0.1").cause(error)
+}
+
+async fn serve(listener: TcpListener, session: Session, port: u16) {
+    while let Ok((mut local, _)) = listener.accept().await {
+        let session = session.clone();
+        tokio::spawn(async move {
+            // A browser sees a closed connection where the host has none.
+            if let Ok(mut remote) = session.forward(port).await {
+                let _ = copy_bidirectional(&mut local, &mut remote).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,85 @@
+//! `provision verify`: asks the checks of the running stack.
+
+use std::time::Duration;
+
+use super::reach::{self, Clock, Reached};
+use super::{Context, deploy, hosts};
+use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Stage};
+use crate::outcome::{ExitCode, Outcome};
+use crate::plan::check::Finding;
+use crate::verify::containers::containers;
+
+/// Runs the command.
+pub(super) async fn run(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    timeout: Option<Duration>,
+) -> Result<ExitCode> {
+    let mut reporter = context.reporter();
+    let events = reporter.events();
+    let looked = async {
+        let loaded = hosts::load(context, environment, &events)?;
+        let timeout = timeout.unwrap_or(loaded.environment.deploy.verify_timeout);
+        let mut results = Vec::new();
+        for host in &loaded.environment.hosts {
+            let name = host.name.to_string();
+            let result = verify(&loaded, host, timeout, &events).await.map_err(|error| error.host(&name));
+            results.push((name, result));
+        }
+        Ok(results)
+    }
+    .await;
+    drop(events);
+    reporter.finish().await;
+    let mut outcomes = Vec::new();
+    for (name, result) in looked? {
+        let outcome = match result {
+            Ok(findings) => {
+                reporter.findings(&name, &findings);
+                match deploy::fail_on(&findings, Kind::CheckFailed, "prove the running release") {
+                    Ok(()) => Outcome::Verified,
+                    Err(_) => Outcome::Failed(ExitCode::CheckFailed),
+                }
+            }
+            Err(error) => {
+                reporter.error(&error);
+                Outcome::Failed(error.kind().exit_code())
+            }
+        };
+        reporter.outcome(&name, outcome);
+        outcomes.push(outcome);
+    }
+    let code = Outcome::combine(&outcomes);
+    reporter.end(code);
+    Ok(code)
+}
+
+async fn verify(
+    loaded: &std::sync::Arc<super::project::Loaded>,
+    host: &crate::inventory::Host,
+    timeout: Duration,
+    events: &crate::event::Sender,
+) -> Result<Vec<Finding>> {
+    let name = host.name.to_string();
+    let Reached { session, state, opened } = reach::reach(loaded, host, events).await?;
+    let Some(current) = &state.current else {
+        return Err(Error::new(Kind::CheckFailed, "prove the running release")
+            .cause("nothing of this project is deployed there")
+            .hint(format!("Run `provision deploy {}`.", loaded.environment.name)));
+    };
+    if current != &loaded.generated.id {
+        let text = format!(
+            "the host runs release {current}, and the files here make {}: `provision plan` shows the difference",
+            loaded.generated.id
+        );
+        let _ = events.send(Event::Warning { host: name.clone(), text });
+    }
+    let clock = Clock::start(events, &name, Stage::Verify);
+    let mut findings = containers(&loaded.release, &loaded.generated.labels, &state);
+    findings.extend(reach::ask(loaded, &name, &session, &loaded.checks, opened, timeout, events).await);
+    session.close().await;
+    let held = findings.iter().filter(|finding| !finding.fails()).count();
+    clock.done(format!("{held} of {} checks hold", findings.len()));
+    Ok(findings)
+}
