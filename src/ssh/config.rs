@@ -59,13 +59,12 @@ impl Target {
         let own = known_hosts::name(&self.host, self.port);
         let mut inventory = vec![known_hosts::name(&self.address, self.port), own.clone()];
         inventory.dedup();
-        let user = match &self.alias {
-            Some(alias) => vec![alias.to_ascii_lowercase()],
-            // As OpenSSH does: a host known by its plain name is known at another port, too.
-            None if self.port == DEFAULT_PORT => vec![own],
-            None => vec![own, known_hosts::name(&self.host, DEFAULT_PORT)],
+        let (user, without_port) = match &self.alias {
+            Some(alias) => (alias.to_ascii_lowercase(), None),
+            None if self.port == DEFAULT_PORT => (own, None),
+            None => (own, Some(known_hosts::name(&self.host, DEFAULT_PORT))),
         };
-        Names { inventory, user }
+        Names { inventory, user, without_port }
     }
 }
 
@@ -257,7 +256,8 @@ mod tests {
         assert_eq!((target.agent.as_deref(), target.identities_only), (None, true));
         assert_eq!((target.jump.as_deref(), target.proxy.as_deref()), (Some("ana@gate:22"), None));
         assert_eq!(target.names().inventory, ["[web]:2222", "[10.0.0.7]:2222"]);
-        assert_eq!(target.names().user, ["[10.0.0.7]:2222", "10.0.0.7"]);
+        assert_eq!(target.names().user, "[10.0.0.7]:2222");
+        assert_eq!(target.names().without_port.as_deref(), Some("10.0.0.7"));
     }
 
     #[test]
@@ -287,7 +287,8 @@ mod tests {
     fn a_host_key_alias_is_looked_up_in_place_of_the_name() {
         let answer = format!("{ANSWER}hostkeyalias Prod-Web\n");
         let target = target(&host(), Path::new("/"), &around(), Some(&answer)).unwrap();
-        assert_eq!(target.names().user, ["prod-web"]);
+        assert_eq!(target.names().user, "prod-web");
+        assert_eq!(target.names().without_port, None);
     }
 
     #[test]

@@ -19,12 +19,12 @@ use tokio::time::{sleep, timeout};
 use super::auth;
 use super::config::{self, Target};
 use super::host_key::{Offered, Stop, Watch, in_words};
-use super::jump;
+use super::jump::{self, Jump};
 use super::known_hosts::{DEFAULT_PORT, HostKeys};
 use super::session::Session;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
-use crate::inventory::{Host, HostName};
+use crate::inventory::Host;
 
 /// How to connect, apart from where to.
 #[derive(Debug, Clone)]
@@ -91,9 +91,22 @@ fn connect_at<'a>(
     })
 }
 
-/// The key that `host` shows, without accepting it and without logging in.
+/// The key that `host` shows, without accepting it and without logging in; or that of the first jump host on
+/// the way that is not known.
 pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) -> Result<Offered> {
-    let target = Arc::new(config::resolve(host, &options.project_root, around).await?);
+    let mut host = host.clone();
+    let mut target = Arc::new(config::resolve(&host, &options.project_root, around).await?);
+    for _ in 0..MOST_JUMPS {
+        let Some(hop) = target.jump.as_deref().map(jump::parse).transpose()?.flatten() else { break };
+        let gate = gate(&host, hop);
+        let before = Arc::new(config::resolve(&gate, &options.project_root, around).await?);
+        let keys = HostKeys::load(&options.known_hosts, &before.known_hosts, &before.names())?;
+        if !keys.is_empty() {
+            break;
+        }
+        (host, target) = (gate, before);
+    }
+    let host = &host;
     let (wire, _jump) = wire(host, &target, options, around, 0).await?;
     let found = Arc::new(OnceLock::new());
     let (gone, _) = watch::channel(None);
@@ -136,15 +149,7 @@ async fn wire(
                 .cause(format!("more than {MOST_JUMPS} jump hosts lead to it"))
                 .hint("Look for a ProxyJump in ~/.ssh/config that leads in a circle: ssh -G HOST | grep proxyjump"));
         }
-        let gate = Host {
-            name: HostName(hop.host.clone()),
-            address: hop.host,
-            port: hop.port,
-            user: hop.user,
-            sudo: false,
-            identity_file: host.identity_file.clone(),
-            jump: hop.before,
-        };
+        let gate = gate(host, hop);
         let gate = connect_at(&gate, options, around, depth + 1).await.map_err(|error| {
             error.hint(format!(
                 "{} is the jump host to {}.",
@@ -156,7 +161,7 @@ async fn wire(
         let stream = timeout(options.connect_timeout, gate.raw_forward(&target.host, target.port)).await;
         let stream = stream.map_err(|_| timed_out(target, options))?.map_err(|cause| {
             let hint = "The host's address is resolved on the jump host, which must allow forwarding.";
-            unreachable(target).cause(format!("the jump host {}", gate.name())).cause(cause).hint(hint)
+            unreachable(target).cause(format!("the jump host {}", gate.place())).cause(cause).hint(hint)
         })?;
         return Ok((Box::new(stream), Some(gate)));
     }
@@ -173,6 +178,19 @@ async fn wire(
         }
     }
     Ok((Box::new(dial(target, options).await?), None))
+}
+
+/// The jump host as a host: it has the name of the one it leads to, whose errors its own are.
+fn gate(host: &Host, hop: Jump) -> Host {
+    Host {
+        name: host.name.clone(),
+        address: hop.host,
+        port: hop.port,
+        user: hop.user,
+        sudo: false,
+        identity_file: host.identity_file.clone(),
+        jump: hop.before,
+    }
 }
 
 fn timed_out(target: &Target, options: &Options) -> Error {
@@ -279,7 +297,10 @@ async fn handshake(
         Ok(Err(Stop::Protocol(error))) => {
             let closed = matches!(&error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_));
             let mut found = unreachable(target).cause("the SSH handshake failed").cause(in_words(&error));
-            if closed {
+            if let Some(proxy) = &target.proxy {
+                found = found
+                    .hint(format!("The connection goes through a ProxyCommand; try it by hand: {proxy}"));
+            } else if closed {
                 found = found.hint("sshd turns an address away after many failed logins, or while it starts many; wait a minute.");
             }
             Err(with_hints(found, target))

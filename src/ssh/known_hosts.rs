@@ -34,6 +34,8 @@ pub(super) struct Known {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: usize,
+    /// Whether the host is bound to it; a key that is known for another port is merely accepted.
+    pub binding: bool,
 }
 
 impl Known {
@@ -49,7 +51,9 @@ pub(super) struct Names {
     /// In the environment's own file: the inventory's address as well as what it stands for.
     pub inventory: Vec<String>,
     /// In the user's and the system's files.
-    pub user: Vec<String>,
+    pub user: String,
+    /// As OpenSSH does: a host at another port may show a key that it is known by at port 22, but need not.
+    pub without_port: Option<String>,
 }
 
 /// The name of `host` at `port` as the files write it: `host`, or `[host]:port`.
@@ -74,10 +78,20 @@ impl HostKeys {
         let mut known = matching(own, &read(own)?, &names.inventory, true)?;
         let decided = known.iter().any(|line| line.role != Role::Revoked);
         for file in others {
-            let lines = matching(file, &read(file)?, &names.user, false)?;
+            let text = read(file)?;
+            let mut lines = matching(file, &text, std::slice::from_ref(&names.user), false)?;
+            if let Some(name) = &names.without_port {
+                let more = matching(file, &text, std::slice::from_ref(name), false)?;
+                lines.extend(more.into_iter().map(|line| Known { binding: false, ..line }));
+            }
             known.extend(lines.into_iter().filter(|line| !decided || line.role == Role::Revoked));
         }
         Ok(Self { known })
+    }
+
+    /// Whether no line could let the host in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.iter().all(|known| known.role == Role::Revoked)
     }
 
     /// The lines of `role`.
@@ -88,6 +102,11 @@ impl HostKeys {
     /// The line of `role` with this very key.
     pub(super) fn find(&self, role: Role, key: &PublicKey) -> Option<&Known> {
         self.of(role).find(|known| known.key.key_data() == key.key_data())
+    }
+
+    /// The keys that the host should show one of.
+    pub(super) fn binding(&self) -> impl Iterator<Item = &Known> {
+        self.of(Role::Key).filter(|known| known.binding)
     }
 
     /// The host key algorithms to offer, the known ones first: a server that has several keys then shows the
@@ -156,6 +175,7 @@ fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<V
                 key: entry.public_key().clone(),
                 file: file.to_path_buf(),
                 line: index + 1,
+                binding: true,
             });
         }
     }
@@ -268,7 +288,13 @@ mod tests {
         let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7";
         assert!(lines(&format!("vps {rsa}\n"), "vps").is_empty(), "half a key is none");
         let of = |role| HostKeys {
-            known: vec![Known { role, key: key(1).public_key().clone(), file: PathBuf::new(), line: 1 }],
+            known: vec![Known {
+                role,
+                key: key(1).public_key().clone(),
+                file: PathBuf::new(),
+                line: 1,
+                binding: true,
+            }],
         };
         assert_eq!(of(Role::Key).algorithms()[0], Algorithm::Ed25519);
         assert_eq!(HostKeys::default().algorithms().len(), 6);

@@ -47,7 +47,8 @@ impl Session {
     }
 
     /// The key that `host` shows, for `provision trust`: nothing is accepted and nobody logs in. Counts as a
-    /// connection without a login, of which sshd allows few. A jump host on the way must be known.
+    /// connection without a login, of which sshd allows few. Where a jump host on the way is not known, it is
+    /// that one's key: trust it, and look again.
     ///
     /// # Errors
     ///
@@ -64,6 +65,12 @@ impl Session {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.target.name
+    }
+
+    /// `user@host:port`, as it was resolved.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.0.target.place()
     }
 
     /// The fingerprint of the host key that was accepted: `SHA256:…`.

@@ -165,9 +165,8 @@ async fn a_key_file_that_is_missing() {
     insta::assert_snapshot!(machine.told(&machine.refused(&host(port)).await, &[port]), @r"
     Unreachable on vps
     failed to log in to USER@127.0.0.1:PORT
-      the host accepted none of our keys
+      there is no key to log in with
       DIR/id: no such file
-    hint: The public half of one of the keys must be in ~/.ssh/authorized_keys of USER on the host.
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     ");
 }
@@ -181,10 +180,9 @@ async fn an_encrypted_key_and_nobody_to_ask() {
     insta::assert_snapshot!(machine.told(&machine.refused(&host(port)).await, &[port]), @r#"
     Unreachable on vps
     failed to log in to USER@127.0.0.1:PORT
-      the host accepted none of our keys
+      there is no key to log in with
       DIR/id: encrypted, and there is no terminal to ask for its passphrase
     hint: Load the key into an agent: eval "$(ssh-agent)" && ssh-add KEY
-    hint: The public half of one of the keys must be in ~/.ssh/authorized_keys of USER on the host.
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     "#);
 }
@@ -215,7 +213,7 @@ async fn a_jump_host_that_is_not_known() {
     let mut behind = host(22);
     behind.jump = Some(format!("127.0.0.1:{port}"));
     insta::assert_snapshot!(machine.told(&machine.refused(&behind).await, &[port]), @r"
-    Unreachable on 127.0.0.1
+    Unreachable on vps
     failed to connect to USER@127.0.0.1:PORT
       the host [127.0.0.1]:PORT is not known
       it shows the ssh-ed25519 key SHA256:doxiASlJnKSD9j+JpVoWpfEFHjUrsF9ZYr+cir4FYjo
@@ -279,10 +277,12 @@ async fn a_command_that_the_server_refuses() {
 #[tokio::test]
 async fn a_connection_that_breaks_off() {
     let (machine, error, port) = ran(Play::HangUp).await;
-    insta::assert_snapshot!(machine.told(&error, &[port]), @r"
+    // Whether the end or the reset arrives first is chance.
+    let told = machine.told(&error, &[port]).replace(&error.causes()[1], "REASON");
+    insta::assert_snapshot!(told, @r"
     Unreachable on vps
     failed to run a command
       the connection to USER@127.0.0.1:PORT was lost
-      Connection reset by peer (os error 104)
+      REASON
     ");
 }

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::sshd::Sshd;
 use super::{Machine, host, key, known_line, user};
-use crate::ssh::{Command, Line};
+use crate::ssh::{Command, Line, connect};
 
 fn keygen(args: &[&str], dir: &Path) {
     let output = Process::new("ssh-keygen").args(args).current_dir(dir).output().unwrap();
@@ -183,6 +183,15 @@ async fn a_host_behind_a_jump_host_is_reached_and_both_keys_are_checked() {
     assert_eq!(machine.refused(&behind).await.causes()[0], "the host's key has changed");
     machine.known(&known_line(sshd.port, &key(9)));
     assert!(machine.refused(&behind).await.causes()[0].contains("is not known"));
+    // Trusting goes hop by hop.
+    machine.known("");
+    for expected in [&gate, &sshd] {
+        let offered = connect::look(&behind, &machine.options(), &machine.around).await.unwrap();
+        assert_eq!(offered.name, format!("[127.0.0.1]:{}", expected.port));
+        let known = std::fs::read_to_string(machine.path("inventory/lab.known_hosts")).unwrap();
+        machine.known(&format!("{known}{}\n", offered.line));
+    }
+    machine.connect(&behind).await.unwrap();
 }
 
 #[tokio::test]

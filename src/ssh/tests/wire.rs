@@ -129,3 +129,15 @@ async fn close_ends_the_connection() {
     timeout(Duration::from_secs(10), session.close()).await.unwrap();
     assert!(session.exec(&Command::script(":"), Vec::new()).await.is_err());
 }
+
+#[tokio::test]
+async fn a_key_known_for_another_port_is_accepted_and_no_other_is_called_changed() {
+    let machine = Machine::new();
+    let port = serve(Play::StatusFirst, vec![key(9)]).await;
+    let at_22 = |seed| format!("127.0.0.1 {}\n", key(seed).public_key().to_openssh().unwrap());
+    machine.write("home/.ssh/known_hosts", &at_22(9));
+    machine.connect(&host(port)).await.unwrap();
+    machine.write("home/.ssh/known_hosts", &at_22(3));
+    let error = machine.refused(&host(port)).await;
+    assert!(error.causes()[0].contains("is not known"), "{error}");
+}
