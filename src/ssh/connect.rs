@@ -21,6 +21,7 @@ use super::config::{self, Target};
 use super::host_key::{Offered, Stop, Watch, in_words};
 use super::jump::{self, Jump};
 use super::known_hosts::{DEFAULT_PORT, HostKeys};
+use super::prompt_ack::PromptAck;
 use super::session::Session;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
@@ -52,6 +53,7 @@ const MOST_JUMPS: usize = 8;
 
 /// After this long without an acknowledgement a connection is dead, also while we send: keepalives wait
 /// behind what is being sent.
+#[cfg(target_os = "linux")]
 const DEAD_AFTER_MS: u32 = 60_000;
 
 /// What the bytes of a connection run over.
@@ -177,7 +179,7 @@ async fn wire(
             return Ok((Box::new(tokio::io::join(output, input)), None));
         }
     }
-    Ok((Box::new(dial(target, options).await?), None))
+    Ok((Box::new(PromptAck(dial(target, options).await?)), None))
 }
 
 /// The jump host as a host: it has the name of the one it leads to, whose errors its own are.
@@ -238,6 +240,7 @@ async fn dial(target: &Target, options: &Options) -> Result<TcpStream> {
     let stream = timeout(options.connect_timeout, work).await.map_err(|_| timed_out(target, options))??;
     // Without these a connection is slower, or noticed dead later, but it is one.
     let _ = stream.set_nodelay(true);
+    #[cfg(target_os = "linux")]
     let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, DEAD_AFTER_MS);
     Ok(stream)
 }

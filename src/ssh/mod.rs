@@ -13,6 +13,7 @@ mod jump;
 mod keys;
 mod known_hosts;
 mod lines;
+mod prompt_ack;
 mod session;
 mod surroundings;
 

@@ -99,14 +99,11 @@ impl Machine {
 
     /// All that a user sees of `error`, without what differs from run to run.
     fn told(&self, error: &Error, ports: &[u16]) -> String {
-        let mut text = format!("{:?} on {}\n", error.kind(), error.host_name().unwrap_or("-"));
-        text += &format!("failed to {}\n", error.doing());
-        for cause in error.causes() {
-            text += &format!("  {cause}\n");
-        }
-        for hint in error.hints() {
-            text += &format!("hint: {hint}\n");
-        }
+        let head = format!("{:?} on {}", error.kind(), error.host_name().unwrap_or("-"));
+        let mut lines = vec![head, format!("failed to {}", error.doing())];
+        lines.extend(error.causes().iter().map(|cause| format!("  {cause}")));
+        lines.extend(error.hints().iter().map(|hint| format!("hint: {hint}")));
+        let mut text = lines.join("\n");
         for port in ports {
             text = text.replace(&port.to_string(), "PORT");
         }
