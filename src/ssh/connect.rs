@@ -1,7 +1,6 @@
 //! From an address to an authenticated connection: TCP, jump hosts, handshake, login.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -11,16 +10,15 @@ use std::time::Duration;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::auth;
 use super::config::{self, Target};
+use super::dial::dial;
 use super::host_key::{Offered, Stop, Watch, in_words};
 use super::jump::{self, Jump};
-use super::known_hosts::{DEFAULT_PORT, HostKeys};
+use super::known_hosts::HostKeys;
 use super::prompt_ack::PromptAck;
 use super::session::Session;
 use super::surroundings::Surroundings;
@@ -45,16 +43,8 @@ impl Options {
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 }
 
-/// How long one address is waited for before the next one of the same name is tried beside it (RFC 8305).
-const NEXT_ADDRESS: Duration = Duration::from_millis(250);
-
 /// How many jump hosts may lead to one another: a configuration can go in circles.
 const MOST_JUMPS: usize = 8;
-
-/// After this long without an acknowledgement a connection is dead, also while we send: keepalives wait
-/// behind what is being sent.
-#[cfg(target_os = "linux")]
-const DEAD_AFTER_MS: u32 = 60_000;
 
 /// What the bytes of a connection run over.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -121,12 +111,12 @@ pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) 
 }
 
 /// The error of a host that cannot be reached.
-fn unreachable(target: &Target) -> Error {
+pub(super) fn unreachable(target: &Target) -> Error {
     Error::new(Kind::Unreachable, format!("connect to {}", target.place())).host(&target.name)
 }
 
 /// What is worth knowing where an address or a port may be wrong.
-fn with_hints(error: Error, target: &Target) -> Error {
+pub(super) fn with_hints(error: Error, target: &Target) -> Error {
     if target.from_openssh {
         error
     } else {
@@ -195,83 +185,11 @@ fn gate(host: &Host, hop: Jump) -> Host {
     }
 }
 
-fn timed_out(target: &Target, options: &Options) -> Error {
+pub(super) fn timed_out(target: &Target, options: &Options) -> Error {
     let error = unreachable(target)
         .cause(format!("no answer within {} s", options.connect_timeout.as_secs()))
         .hint("Is the host up, and does a firewall let this machine reach its SSH port?");
     with_hints(error, target)
-}
-
-/// A TCP connection to the first of the name's addresses that answers.
-async fn dial(target: &Target, options: &Options) -> Result<TcpStream> {
-    let name = (target.host.as_str(), target.port);
-    let work = async {
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(name)
-            .await
-            .map_err(|error| {
-                let error = unreachable(target)
-                    .cause(format!("the name {} has no address", target.host))
-                    .cause(error)
-                    .hint("Correct `address:` in the inventory, or the DNS record.");
-                with_hints(error, target)
-            })?
-            .collect();
-        race(addresses).await.map_err(|causes| {
-            let refused =
-                causes.iter().all(|(_, error)| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            let mut error = unreachable(target);
-            for (address, cause) in causes {
-                error = error.cause(format!("{address}: {cause}"));
-            }
-            if refused {
-                error = error.hint(format!(
-                    "The host is up, but nothing listens on port {}: does sshd run, and is `port:` right?",
-                    target.port
-                ));
-                if target.port == DEFAULT_PORT {
-                    error = error.hint(
-                        "After many failed logins sshd turns an address away for a while; wait a minute.",
-                    );
-                }
-            }
-            with_hints(error, target)
-        })
-    };
-    let stream = timeout(options.connect_timeout, work).await.map_err(|_| timed_out(target, options))??;
-    // Without these a connection is slower, or noticed dead later, but it is one.
-    let _ = stream.set_nodelay(true);
-    #[cfg(target_os = "linux")]
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, DEAD_AFTER_MS);
-    Ok(stream)
-}
-
-type Failures = Vec<(SocketAddr, std::io::Error)>;
-
-async fn race(addresses: Vec<SocketAddr>) -> std::result::Result<TcpStream, Failures> {
-    let mut waiting = addresses.into_iter();
-    let mut running = JoinSet::new();
-    let mut failures = Vec::new();
-    let mut start = waiting.next();
-    loop {
-        if let Some(address) = start.take() {
-            running.spawn(async move { (address, TcpStream::connect(address).await) });
-        }
-        tokio::select! {
-            ended = running.join_next() => match ended {
-                Some(Ok((_, Ok(stream)))) => return Ok(stream),
-                Some(Ok((address, Err(error)))) => {
-                    failures.push((address, error));
-                    start = waiting.next();
-                }
-                Some(Err(_)) => {}
-                None => match waiting.next() {
-                    Some(next) => start = Some(next),
-                    None => return Err(failures),
-                },
-            },
-            () = sleep(NEXT_ADDRESS), if waiting.len() > 0 => start = waiting.next(),
-        }
-    }
 }
 
 async fn handshake(

@@ -7,6 +7,7 @@ mod bootstrap;
 mod channel;
 mod config;
 mod connect;
+mod dial;
 mod forward;
 mod host_key;
 mod jump;

@@ -1,6 +1,6 @@
 //! A real sshd on a loopback port, with its own configuration and keys; never the system's service.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +18,11 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts one that has `host_key` and lets `key(1)` in; `more` is added to its configuration.
     pub(super) fn start(machine: &Machine, name: &str, host_key: &PrivateKey, more: &str) -> Self {
+        // Between choosing a free port and listening on it, another test may take it.
+        (0..5).find_map(|_| Self::try_start(machine, name, host_key, more)).expect("sshd does not stay up")
+    }
+
+    fn try_start(machine: &Machine, name: &str, host_key: &PrivateKey, more: &str) -> Option<Self> {
         let program = Path::new("/usr/sbin/sshd");
         assert!(program.exists(), "no sshd; install it: apt-get install openssh-server");
         // sshd as root insists on this folder, which its service would make.
@@ -41,14 +46,19 @@ impl Sshd {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let sshd = Self { port, child };
+        let mut sshd = Self { port, child };
         let begin = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        loop {
             let log = std::fs::read_to_string(machine.path(&format!("{name}.log"))).unwrap_or_default();
+            if log.contains(&format!("Server listening on 127.0.0.1 port {port}")) {
+                return Some(sshd);
+            }
+            if sshd.child.try_wait().unwrap().is_some() {
+                return None;
+            }
             assert!(begin.elapsed() < Duration::from_secs(10), "sshd does not listen: {log}");
             std::thread::yield_now();
         }
-        sshd
     }
 }
 
