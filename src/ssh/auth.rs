@@ -203,10 +203,9 @@ impl Login<'_> {
         certificate: Certificate,
     ) -> Attempt {
         let label = format!("{} with its certificate {:?}", file.display(), printable(certificate.key_id()));
-        if self.attempts >= MOST_ATTEMPTS || self.handle.is_closed() {
+        if !self.may_try_once_more() {
             return Ok(false);
         }
-        self.attempts += 1;
         let user = self.target.user.clone();
         let answer = self.handle.authenticate_openssh_cert(user, Arc::clone(key), certificate);
         let answer = tokio::time::timeout(self.timeout, answer).await;
@@ -216,9 +215,12 @@ impl Login<'_> {
     async fn with_agent(&mut self, agent: &mut Agent, identity: &AgentIdentity) -> Attempt {
         let public = identity.public_key().into_owned();
         let label = Self::label(&format!("the agent's {:?}", printable(identity.comment())), &public);
-        if let AgentIdentity::PublicKey { .. } = identity
-            && !self.may_try(&label, &public)
-        {
+        let left = match identity {
+            AgentIdentity::PublicKey { .. } => self.may_try(&label, &public),
+            // Its key may come by itself, too, and then is another attempt.
+            AgentIdentity::Certificate { .. } => self.may_try_once_more(),
+        };
+        if !left {
             return Ok(false);
         }
         let hash = self.hash(&public.algorithm()).await?;
@@ -253,6 +255,13 @@ impl Login<'_> {
         }
         self.attempts += 1;
         true
+    }
+
+    /// Whether there is an attempt left; counts it.
+    fn may_try_once_more(&mut self) -> bool {
+        let left = self.attempts < MOST_ATTEMPTS && !self.handle.is_closed();
+        self.attempts += usize::from(left);
+        left
     }
 
     async fn hash(&mut self, algorithm: &Algorithm) -> std::result::Result<Option<HashAlg>, String> {
@@ -298,7 +307,7 @@ impl Login<'_> {
             .host(&target.name)
             .cause(if self.partial {
                 "the host wants more than a key"
-            } else if self.tried.is_empty() {
+            } else if self.attempts == 0 {
                 "there is no key to log in with"
             } else {
                 "the host accepted none of our keys"
@@ -320,11 +329,14 @@ impl Login<'_> {
         if causes.contains("Permission denied") {
             error = error.hint("The key file must be readable by the user who runs provision.");
         }
-        error
-            .hint(format!(
+        if self.attempts > 0 {
+            error = error.hint(format!(
                 "The public half of one of the keys must be in ~/.ssh/authorized_keys of {} on the host.",
                 target.user
-            ))
-            .hint("Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.")
+            ));
+        }
+        error.hint(
+            "Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.",
+        )
     }
 }

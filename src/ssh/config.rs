@@ -59,13 +59,12 @@ impl Target {
         let own = known_hosts::name(&self.host, self.port);
         let mut inventory = vec![known_hosts::name(&self.address, self.port), own.clone()];
         inventory.dedup();
-        let user = match &self.alias {
-            Some(alias) => vec![alias.to_ascii_lowercase()],
-            // As OpenSSH does: a host known by its plain name is known at another port, too.
-            None if self.port == DEFAULT_PORT => vec![own],
-            None => vec![own, known_hosts::name(&self.host, DEFAULT_PORT)],
+        let (user, without_port) = match &self.alias {
+            Some(alias) => (alias.to_ascii_lowercase(), None),
+            None if self.port == DEFAULT_PORT => (own, None),
+            None => (own, Some(known_hosts::name(&self.host, DEFAULT_PORT))),
         };
-        Names { inventory, user }
+        Names { inventory, user, without_port }
     }
 }
 
@@ -214,4 +213,86 @@ fn tokens(text: &str, known: &[(char, &str)]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::HostName;
+
+    const ANSWER: &str = "host web\nuser deploy\nhostname 10.0.0.7\nport 2222\nidentitiesonly yes\n\
+        identityfile ~/.ssh/work_%r\nidentityfile /keys/%h\nproxyjump ana@gate:22\nproxycommand nc %h %p\n\
+        userknownhostsfile ~/.ssh/known_hosts /srv/known\nglobalknownhostsfile none\nidentityagent none\n";
+
+    fn around() -> Surroundings {
+        Surroundings {
+            home: Some(PathBuf::from("/home/ana")),
+            user: Some("ana".to_owned()),
+            agent: Some(PathBuf::from("/run/agent")),
+            client: None,
+            config: None,
+            terminal: false,
+        }
+    }
+
+    fn host() -> Host {
+        Host {
+            name: HostName("vps".to_owned()),
+            address: "web".to_owned(),
+            port: None,
+            user: None,
+            sudo: false,
+            identity_file: None,
+            jump: None,
+        }
+    }
+
+    #[test]
+    fn what_openssh_says_is_taken() {
+        let target = target(&host(), Path::new("/srv/project"), &around(), Some(ANSWER)).unwrap();
+        assert_eq!(target.place(), "deploy@10.0.0.7:2222");
+        assert_eq!(target.identities, [Path::new("/home/ana/.ssh/work_deploy"), Path::new("/keys/10.0.0.7")]);
+        assert_eq!(target.known_hosts, [Path::new("/home/ana/.ssh/known_hosts"), Path::new("/srv/known")]);
+        assert_eq!((target.agent.as_deref(), target.identities_only), (None, true));
+        assert_eq!((target.jump.as_deref(), target.proxy.as_deref()), (Some("ana@gate:22"), None));
+        assert_eq!(target.names().inventory, ["[web]:2222", "[10.0.0.7]:2222"]);
+        assert_eq!(target.names().user, "[10.0.0.7]:2222");
+        assert_eq!(target.names().without_port.as_deref(), Some("10.0.0.7"));
+    }
+
+    #[test]
+    fn the_inventory_wins_over_openssh() {
+        let mut host = host();
+        (host.port, host.user, host.jump) = (Some(22), Some("root".to_owned()), Some("none".to_owned()));
+        host.identity_file = Some(PathBuf::from("keys/ci"));
+        let target = target(&host, Path::new("/srv/project"), &around(), Some(ANSWER)).unwrap();
+        assert_eq!(target.place(), "root@10.0.0.7:22");
+        assert_eq!(target.jump.as_deref(), Some("none"));
+        assert_eq!(target.identity.as_deref(), Some(Path::new("/srv/project/keys/ci")));
+    }
+
+    #[test]
+    fn without_openssh_the_inventory_and_the_usual_places_count() {
+        let found = target(&host(), Path::new("/srv/project"), &around(), None).unwrap();
+        assert_eq!(found.place(), "ana@web:22");
+        assert_eq!(found.identities[0], Path::new("/home/ana/.ssh/id_ed25519"));
+        assert_eq!(found.known_hosts[0], Path::new("/home/ana/.ssh/known_hosts"));
+        assert_eq!(found.agent.as_deref(), Some(Path::new("/run/agent")));
+        let nobody = Surroundings { user: None, ..around() };
+        let error = target(&host(), Path::new("/"), &nobody, None).unwrap_err();
+        assert!(error.hints()[0].contains("user:"), "{error}");
+    }
+
+    #[test]
+    fn a_host_key_alias_is_looked_up_in_place_of_the_name() {
+        let answer = format!("{ANSWER}hostkeyalias Prod-Web\n");
+        let target = target(&host(), Path::new("/"), &around(), Some(&answer)).unwrap();
+        assert_eq!(target.names().user, "prod-web");
+        assert_eq!(target.names().without_port, None);
+    }
+
+    #[test]
+    fn tokens_are_replaced_and_unknown_ones_kept() {
+        assert_eq!(tokens("nc %h %p 100%% %z %", &[('h', "vps"), ('p', "22")]), "nc vps 22 100% %z %");
+    }
 }

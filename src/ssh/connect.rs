@@ -1,7 +1,6 @@
 //! From an address to an authenticated connection: TCP, jump hosts, handshake, login.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::process::Stdio;
@@ -11,20 +10,20 @@ use std::time::Duration;
 use russh::client::{self, Handle};
 use russh::{Disconnect, Preferred, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use super::auth;
 use super::config::{self, Target};
+use super::dial::dial;
 use super::host_key::{Offered, Stop, Watch, in_words};
-use super::jump;
-use super::known_hosts::{DEFAULT_PORT, HostKeys};
+use super::jump::{self, Jump};
+use super::known_hosts::HostKeys;
+use super::prompt_ack::PromptAck;
 use super::session::Session;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
-use crate::inventory::{Host, HostName};
+use crate::inventory::Host;
 
 /// How to connect, apart from where to.
 #[derive(Debug, Clone)]
@@ -44,15 +43,8 @@ impl Options {
     pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 }
 
-/// How long one address is waited for before the next one of the same name is tried beside it (RFC 8305).
-const NEXT_ADDRESS: Duration = Duration::from_millis(250);
-
 /// How many jump hosts may lead to one another: a configuration can go in circles.
 const MOST_JUMPS: usize = 8;
-
-/// After this long without an acknowledgement a connection is dead, also while we send: keepalives wait
-/// behind what is being sent.
-const DEAD_AFTER_MS: u32 = 60_000;
 
 /// What the bytes of a connection run over.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -91,9 +83,22 @@ fn connect_at<'a>(
     })
 }
 
-/// The key that `host` shows, without accepting it and without logging in.
+/// The key that `host` shows, without accepting it and without logging in; or that of the first jump host on
+/// the way that is not known.
 pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) -> Result<Offered> {
-    let target = Arc::new(config::resolve(host, &options.project_root, around).await?);
+    let mut host = host.clone();
+    let mut target = Arc::new(config::resolve(&host, &options.project_root, around).await?);
+    for _ in 0..MOST_JUMPS {
+        let Some(hop) = target.jump.as_deref().map(jump::parse).transpose()?.flatten() else { break };
+        let gate = gate(&host, hop);
+        let before = Arc::new(config::resolve(&gate, &options.project_root, around).await?);
+        let keys = HostKeys::load(&options.known_hosts, &before.known_hosts, &before.names())?;
+        if !keys.is_empty() {
+            break;
+        }
+        (host, target) = (gate, before);
+    }
+    let host = &host;
     let (wire, _jump) = wire(host, &target, options, around, 0).await?;
     let found = Arc::new(OnceLock::new());
     let (gone, _) = watch::channel(None);
@@ -106,12 +111,12 @@ pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) 
 }
 
 /// The error of a host that cannot be reached.
-fn unreachable(target: &Target) -> Error {
+pub(super) fn unreachable(target: &Target) -> Error {
     Error::new(Kind::Unreachable, format!("connect to {}", target.place())).host(&target.name)
 }
 
 /// What is worth knowing where an address or a port may be wrong.
-fn with_hints(error: Error, target: &Target) -> Error {
+pub(super) fn with_hints(error: Error, target: &Target) -> Error {
     if target.from_openssh {
         error
     } else {
@@ -136,15 +141,7 @@ async fn wire(
                 .cause(format!("more than {MOST_JUMPS} jump hosts lead to it"))
                 .hint("Look for a ProxyJump in ~/.ssh/config that leads in a circle: ssh -G HOST | grep proxyjump"));
         }
-        let gate = Host {
-            name: HostName(hop.host.clone()),
-            address: hop.host,
-            port: hop.port,
-            user: hop.user,
-            sudo: false,
-            identity_file: host.identity_file.clone(),
-            jump: hop.before,
-        };
+        let gate = gate(host, hop);
         let gate = connect_at(&gate, options, around, depth + 1).await.map_err(|error| {
             error.hint(format!(
                 "{} is the jump host to {}.",
@@ -156,7 +153,7 @@ async fn wire(
         let stream = timeout(options.connect_timeout, gate.raw_forward(&target.host, target.port)).await;
         let stream = stream.map_err(|_| timed_out(target, options))?.map_err(|cause| {
             let hint = "The host's address is resolved on the jump host, which must allow forwarding.";
-            unreachable(target).cause(format!("the jump host {}", gate.name())).cause(cause).hint(hint)
+            unreachable(target).cause(format!("the jump host {}", gate.place())).cause(cause).hint(hint)
         })?;
         return Ok((Box::new(stream), Some(gate)));
     }
@@ -172,85 +169,27 @@ async fn wire(
             return Ok((Box::new(tokio::io::join(output, input)), None));
         }
     }
-    Ok((Box::new(dial(target, options).await?), None))
+    Ok((Box::new(PromptAck(dial(target, options).await?)), None))
 }
 
-fn timed_out(target: &Target, options: &Options) -> Error {
+/// The jump host as a host: it has the name of the one it leads to, whose errors its own are.
+fn gate(host: &Host, hop: Jump) -> Host {
+    Host {
+        name: host.name.clone(),
+        address: hop.host,
+        port: hop.port,
+        user: hop.user,
+        sudo: false,
+        identity_file: host.identity_file.clone(),
+        jump: hop.before,
+    }
+}
+
+pub(super) fn timed_out(target: &Target, options: &Options) -> Error {
     let error = unreachable(target)
         .cause(format!("no answer within {} s", options.connect_timeout.as_secs()))
         .hint("Is the host up, and does a firewall let this machine reach its SSH port?");
     with_hints(error, target)
-}
-
-/// A TCP connection to the first of the name's addresses that answers.
-async fn dial(target: &Target, options: &Options) -> Result<TcpStream> {
-    let name = (target.host.as_str(), target.port);
-    let work = async {
-        let addresses: Vec<SocketAddr> = tokio::net::lookup_host(name)
-            .await
-            .map_err(|error| {
-                let error = unreachable(target)
-                    .cause(format!("the name {} has no address", target.host))
-                    .cause(error)
-                    .hint("Correct `address:` in the inventory, or the DNS record.");
-                with_hints(error, target)
-            })?
-            .collect();
-        race(addresses).await.map_err(|causes| {
-            let refused =
-                causes.iter().all(|(_, error)| error.kind() == std::io::ErrorKind::ConnectionRefused);
-            let mut error = unreachable(target);
-            for (address, cause) in causes {
-                error = error.cause(format!("{address}: {cause}"));
-            }
-            if refused {
-                error = error.hint(format!(
-                    "The host is up, but nothing listens on port {}: does sshd run, and is `port:` right?",
-                    target.port
-                ));
-                if target.port == DEFAULT_PORT {
-                    error = error.hint(
-                        "After many failed logins sshd turns an address away for a while; wait a minute.",
-                    );
-                }
-            }
-            with_hints(error, target)
-        })
-    };
-    let stream = timeout(options.connect_timeout, work).await.map_err(|_| timed_out(target, options))??;
-    // Without these a connection is slower, or noticed dead later, but it is one.
-    let _ = stream.set_nodelay(true);
-    let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, DEAD_AFTER_MS);
-    Ok(stream)
-}
-
-type Failures = Vec<(SocketAddr, std::io::Error)>;
-
-async fn race(addresses: Vec<SocketAddr>) -> std::result::Result<TcpStream, Failures> {
-    let mut waiting = addresses.into_iter();
-    let mut running = JoinSet::new();
-    let mut failures = Vec::new();
-    let mut start = waiting.next();
-    loop {
-        if let Some(address) = start.take() {
-            running.spawn(async move { (address, TcpStream::connect(address).await) });
-        }
-        tokio::select! {
-            ended = running.join_next() => match ended {
-                Some(Ok((_, Ok(stream)))) => return Ok(stream),
-                Some(Ok((address, Err(error)))) => {
-                    failures.push((address, error));
-                    start = waiting.next();
-                }
-                Some(Err(_)) => {}
-                None => match waiting.next() {
-                    Some(next) => start = Some(next),
-                    None => return Err(failures),
-                },
-            },
-            () = sleep(NEXT_ADDRESS), if waiting.len() > 0 => start = waiting.next(),
-        }
-    }
 }
 
 async fn handshake(
@@ -279,7 +218,10 @@ async fn handshake(
         Ok(Err(Stop::Protocol(error))) => {
             let closed = matches!(&error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_));
             let mut found = unreachable(target).cause("the SSH handshake failed").cause(in_words(&error));
-            if closed {
+            if let Some(proxy) = &target.proxy {
+                found = found
+                    .hint(format!("The connection goes through a ProxyCommand; try it by hand: {proxy}"));
+            } else if closed {
                 found = found.hint("sshd turns an address away after many failed logins, or while it starts many; wait a minute.");
             }
             Err(with_hints(found, target))

@@ -171,8 +171,8 @@ pub(super) fn judge(
 fn stranger(target: &Target, environment: &str, keys: &HostKeys, key: &PublicKey, error: Error) -> Error {
     let algorithm = key.algorithm();
     let shows = format!("it shows the {algorithm} key {}", fingerprint(key));
-    let same = keys.of(Role::Key).find(|known| same_family(&known.key.algorithm(), &algorithm));
-    let Some(known) = same.or_else(|| keys.of(Role::Key).next()) else {
+    let same = keys.binding().find(|known| same_family(&known.key.algorithm(), &algorithm));
+    let Some(known) = same.or_else(|| keys.binding().next()) else {
         return error
             .cause(format!("the host {} is not known", known_hosts::name(&target.host, target.port)))
             .cause(shows)

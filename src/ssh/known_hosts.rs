@@ -34,6 +34,8 @@ pub(super) struct Known {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: usize,
+    /// Whether the host is bound to it; a key that is known for another port is merely accepted.
+    pub binding: bool,
 }
 
 impl Known {
@@ -49,7 +51,9 @@ pub(super) struct Names {
     /// In the environment's own file: the inventory's address as well as what it stands for.
     pub inventory: Vec<String>,
     /// In the user's and the system's files.
-    pub user: Vec<String>,
+    pub user: String,
+    /// As OpenSSH does: a host at another port may show a key that it is known by at port 22, but need not.
+    pub without_port: Option<String>,
 }
 
 /// The name of `host` at `port` as the files write it: `host`, or `[host]:port`.
@@ -74,10 +78,20 @@ impl HostKeys {
         let mut known = matching(own, &read(own)?, &names.inventory, true)?;
         let decided = known.iter().any(|line| line.role != Role::Revoked);
         for file in others {
-            let lines = matching(file, &read(file)?, &names.user, false)?;
+            let text = read(file)?;
+            let mut lines = matching(file, &text, std::slice::from_ref(&names.user), false)?;
+            if let Some(name) = &names.without_port {
+                let more = matching(file, &text, std::slice::from_ref(name), false)?;
+                lines.extend(more.into_iter().map(|line| Known { binding: false, ..line }));
+            }
             known.extend(lines.into_iter().filter(|line| !decided || line.role == Role::Revoked));
         }
         Ok(Self { known })
+    }
+
+    /// Whether no line could let the host in.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.iter().all(|known| known.role == Role::Revoked)
     }
 
     /// The lines of `role`.
@@ -88,6 +102,11 @@ impl HostKeys {
     /// The line of `role` with this very key.
     pub(super) fn find(&self, role: Role, key: &PublicKey) -> Option<&Known> {
         self.of(role).find(|known| known.key.key_data() == key.key_data())
+    }
+
+    /// The keys that the host should show one of.
+    pub(super) fn binding(&self) -> impl Iterator<Item = &Known> {
+        self.of(Role::Key).filter(|known| known.binding)
     }
 
     /// The host key algorithms to offer, the known ones first: a server that has several keys then shows the
@@ -156,6 +175,7 @@ fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<V
                 key: entry.public_key().clone(),
                 file: file.to_path_buf(),
                 line: index + 1,
+                binding: true,
             });
         }
     }
@@ -209,4 +229,85 @@ pub(super) fn wildcard(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p..].iter().all(|&c| c == b'*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ssh::tests::key;
+
+    /// The lines that `name` is known by in `text`, where every `KEYn` is a key.
+    fn lines(text: &str, name: &str) -> Vec<usize> {
+        let mut text = text.to_owned();
+        for seed in 1..=3 {
+            let key = key(seed).public_key().to_openssh().unwrap();
+            text = text.replace(&format!("KEY{seed}"), key.trim());
+        }
+        let found = matching(Path::new("known_hosts"), &text, &[name.to_owned()], false).unwrap();
+        found.into_iter().map(|known| known.line).collect()
+    }
+
+    #[test]
+    fn names_patterns_ports_and_negations_match_as_in_openssh() {
+        let text = "# a comment\n\nvps,10.0.0.1 KEY1\n*.example.net,!bad.example.net KEY2\n\
+                    [vps]:2222 KEY3\n[*.example.net]:2222\tKEY3 with a  comment\nweb? KEY1\nbroken\n* KEY3\n";
+        assert_eq!(lines(text, "vps"), [3, 9]);
+        assert_eq!(lines(text, "10.0.0.1"), [3, 9]);
+        assert_eq!(lines(text, "a.example.net"), [4, 9]);
+        assert_eq!(lines(text, "bad.example.net"), [9]);
+        assert_eq!(lines(text, "[vps]:2222"), [5, 9]);
+        assert_eq!(lines(text, "[a.example.net]:2222"), [6, 9]);
+        assert_eq!(lines(text, "web1"), [7, 9]);
+        assert_eq!(lines(text, "web12"), [9]);
+    }
+
+    #[test]
+    fn a_negation_counts_wherever_it_stands_in_the_line() {
+        assert!(lines("!bad,bad KEY1\nbad,!bad KEY1\n!bad KEY1\n", "bad").is_empty());
+        assert!(lines("!bad KEY1\n", "good").is_empty());
+    }
+
+    #[test]
+    fn hashed_names_are_those_of_ssh_keygen() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        let key = key(1).public_key().to_openssh().unwrap();
+        fs::write(&file, format!("vps {key}\n[vps]:2222 {key}\nother {key}\n")).unwrap();
+        let hashed =
+            std::process::Command::new("ssh-keygen").arg("-H").arg("-f").arg(&file).output().unwrap();
+        assert!(hashed.status.success(), "{}", String::from_utf8_lossy(&hashed.stderr));
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.lines().all(|line| line.starts_with("|1|")), "{text}");
+        assert_eq!(lines(&text, "vps"), [1]);
+        assert_eq!(lines(&text, &name("VPS", 2222)), [2]);
+        assert!(lines(&text, "nobody").is_empty());
+    }
+
+    #[test]
+    fn known_key_types_are_offered_first_and_certificates_only_with_an_authority() {
+        let rsa = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQC7";
+        assert!(lines(&format!("vps {rsa}\n"), "vps").is_empty(), "half a key is none");
+        let of = |role| HostKeys {
+            known: vec![Known {
+                role,
+                key: key(1).public_key().clone(),
+                file: PathBuf::new(),
+                line: 1,
+                binding: true,
+            }],
+        };
+        assert_eq!(of(Role::Key).algorithms()[0], Algorithm::Ed25519);
+        assert_eq!(HostKeys::default().algorithms().len(), 6);
+        assert!(of(Role::Key).certificate_algorithms().is_empty());
+        assert_eq!(of(Role::Authority).certificate_algorithms().len(), 6);
+    }
+
+    #[test]
+    fn wildcards_do_not_blow_up() {
+        assert!(wildcard("*", ""));
+        assert!(wildcard("a*b?c*", "aXXbYc"));
+        assert!(!wildcard("a*b?c", "aXXbc"));
+        assert!(wildcard("Vps.EXAMPLE.net", "vps.example.NET"));
+        assert!(!wildcard(&"*a".repeat(50), &"b".repeat(500)));
+    }
 }

@@ -7,12 +7,14 @@ mod bootstrap;
 mod channel;
 mod config;
 mod connect;
+mod dial;
 mod forward;
 mod host_key;
 mod jump;
 mod keys;
 mod known_hosts;
 mod lines;
+mod prompt_ack;
 mod session;
 mod surroundings;
 

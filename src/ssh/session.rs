@@ -1,6 +1,7 @@
 //! An open connection to a host, and what can be done over it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::{ChannelOpenFailure, ChannelStream};
 use tokio::sync::watch;
@@ -14,6 +15,9 @@ use super::lines::{End, Lines};
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Host;
+
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The whole output of a command that has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +51,8 @@ impl Session {
     }
 
     /// The key that `host` shows, for `provision trust`: nothing is accepted and nobody logs in. Counts as a
-    /// connection without a login, of which sshd allows few. A jump host on the way must be known.
+    /// connection without a login, of which sshd allows few. Where a jump host on the way is not known, it is
+    /// that one's key: trust it, and look again.
     ///
     /// # Errors
     ///
@@ -64,6 +69,12 @@ impl Session {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.target.name
+    }
+
+    /// `user@host:port`, as it was resolved.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.0.target.place()
     }
 
     /// The fingerprint of the host key that was accepted: `SHA256:…`.
@@ -167,10 +178,14 @@ impl Session {
         while gone.changed().await.is_ok() {}
     }
 
-    /// Says goodbye and waits until the connection is gone, and those to jump hosts with it.
+    /// Says goodbye and waits until the connection is gone, and those to jump hosts with it; a host that no
+    /// longer takes anything is not waited for.
     pub async fn close(&self) {
-        connect::disconnect(&self.0.handle).await;
-        self.closed().await;
+        let goodbye = async {
+            connect::disconnect(&self.0.handle).await;
+            self.closed().await;
+        };
+        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
         if let Some(jump) = &self.0.jump {
             Box::pin(jump.close()).await;
         }
