@@ -120,7 +120,7 @@ mod tests {
     fn a_token_that_a_filter_changed_is_noticed() {
         let token = token("smtp_password");
         assert!(token.chars().all(|c| c.is_ascii_alphanumeric()));
-        for text in [token.to_lowercase(), token[..token.len() - 1].to_owned(), token.replace("53", "54")] {
+        for text in [token.to_lowercase(), token[..token.len() - 1].to_owned(), token.replacen("736D", "736E", 1)] {
             assert!(mangled(&text).is_some(), "{text}");
         }
         for before in ["", "a", "ab"] {
