@@ -28,6 +28,7 @@ EOF
     cat <<EOF
   application_network: koprogo_koprogo-network
   domain: koprogo.lab
+  metrics_auth: true
   alert_email: ops@koprogo.lab
   smtp_smarthost: mail.lab:587
   smtp_host_address: $MAIL_ADDRESS
