@@ -1,2 +1,3 @@
-//! it
-fn main() {}
+//! The integration tests: one binary, a file a subject.
+
+mod lab;
