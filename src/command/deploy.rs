@@ -49,6 +49,9 @@ impl Deploy<'_> {
 
     async fn run(&mut self) -> Result<Outcome> {
         let reached = reach::reach(self.loaded, self.host, self.events).await?;
+        if let Some(holder) = &reached.state.holder {
+            return Err(returned::locked(holder));
+        }
         let least = self.loaded.environment.deploy.min_free_disk;
         plan::requirements(&self.loaded.release, &reached.state, least)?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
@@ -70,10 +73,13 @@ impl Deploy<'_> {
     async fn unchanged(&mut self, reached: Reached) -> Result<Outcome> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
         let Reached { session, state, opened } = reached;
-        self.findings = containers(&self.loaded.release, &self.loaded.generated.labels, &state);
         let timeout = self.loaded.environment.deploy.verify_timeout;
-        let checks = &self.loaded.checks;
-        let more = reach::ask(self.loaded, &self.name(), &session, checks, opened, timeout, self.events).await;
+        let (checks, name) = (&self.loaded.checks, self.name());
+        let (found, more) = tokio::join!(
+            reach::containers(self.loaded, self.host, &session, state, timeout, self.events),
+            reach::ask(self.loaded, &name, &session, checks, opened, timeout, self.events)
+        );
+        self.findings = found;
         self.findings.extend(more);
         session.close().await;
         fail_on(&self.findings, Kind::CheckFailed, "prove the running release")?;

@@ -1,7 +1,7 @@
 //! Reaching a host: the connection, the probe, and the streams for the checks.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 
@@ -13,7 +13,10 @@ use crate::inventory::Host;
 use crate::plan::HostState;
 use crate::plan::check::{Check, Finding};
 use crate::ssh::{self, Forwarded, Options, Session};
-use crate::verify::{Forward, Opened, Run};
+use crate::verify::{Forward, Opened, Run, containers};
+
+/// The pause between two looks at containers that are starting.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A stage that runs: says when it began, and what came of it.
 pub(super) struct Clock<'a> {
@@ -85,6 +88,43 @@ pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) 
     Ok(Reached { session, state, opened })
 }
 
+/// Findings about the containers; while one is only starting the host is probed again, until `timeout` is over.
+pub(super) async fn containers(
+    loaded: &Loaded,
+    host: &Host,
+    session: &Session,
+    mut state: HostState,
+    timeout: Duration,
+    events: &event::Sender,
+) -> Vec<Finding> {
+    let until = tokio::time::Instant::now() + timeout;
+    let mut said = String::new();
+    loop {
+        let findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
+        let starting: Vec<&str> = state
+            .containers
+            .iter()
+            .filter(|container| container.is_starting())
+            .map(|container| container.service.as_str())
+            .collect();
+        let wait = !starting.is_empty() && tokio::time::Instant::now() < until;
+        if !wait || !findings.iter().any(Finding::fails) {
+            return findings;
+        }
+        let found = starting.join(", ");
+        if found != said {
+            let check = "containers".to_owned();
+            let _ = events.send(Event::Waiting { host: host.name.to_string(), check, found: format!("{found} still starting") });
+            said = found;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+        match host::probe(session, host, &loaded.environment).await {
+            Ok(seen) => state = seen,
+            Err(_) => return findings,
+        }
+    }
+}
+
 /// Streams to the host's loopback ports.
 pub(super) struct OverSsh(pub Session);
 
@@ -105,7 +145,7 @@ pub(super) async fn ask(
     session: &Session,
     checks: &[Check],
     opened: Opened<Forwarded>,
-    timeout: std::time::Duration,
+    timeout: Duration,
     events: &event::Sender,
 ) -> Vec<Finding> {
     let login = |name: &str| -> Option<SecretString> { loaded.secrets.get(name).cloned() };

@@ -54,6 +54,12 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
     }
 }
 
+/// The error when the probe finds that somebody else is at it.
+pub(super) fn locked(holder: &str) -> Error {
+    let error = Error::new(Kind::Locked, "get the host's lock").cause(format!("held by {holder}"));
+    hint("locked").into_iter().fold(error, Error::hint)
+}
+
 fn hint(word: &str) -> Option<&'static str> {
     Some(match word {
         "pull" => "Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there.",

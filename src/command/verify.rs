@@ -8,7 +8,6 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
 use crate::outcome::{ExitCode, Outcome};
 use crate::plan::check::Finding;
-use crate::verify::containers::containers;
 
 /// Runs the command.
 pub(super) async fn run(
@@ -76,8 +75,11 @@ async fn verify(
         let _ = events.send(Event::Warning { host: name.clone(), text });
     }
     let clock = Clock::start(events, &name, Stage::Verify);
-    let mut findings = containers(&loaded.release, &loaded.generated.labels, &state);
-    findings.extend(reach::ask(loaded, &name, &session, &loaded.checks, opened, timeout, events).await);
+    let (mut findings, more) = tokio::join!(
+        reach::containers(loaded, host, &session, state, timeout, events),
+        reach::ask(loaded, &name, &session, &loaded.checks, opened, timeout, events)
+    );
+    findings.extend(more);
     session.close().await;
     let held = findings.iter().filter(|finding| !finding.fails()).count();
     clock.done(format!("{held} of {} checks hold", findings.len()));

@@ -191,7 +191,7 @@ fn service_changes(
             Some(container) if generated.labels.get(name) != Some(&container.digest) => {
                 Some(("recreate", reasons(release, generated, state, service, container, &touched)))
             }
-            Some(container) if !service.one_shot && !container.is_well() => {
+            Some(container) if !service.one_shot && !container.is_well() && !container.is_starting() => {
                 let health = if container.health.is_empty() { String::new() } else { format!(", {}", container.health) };
                 Some(("start", vec![format!("drift: its container is {}{health}", container.state)]))
             }

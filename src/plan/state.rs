@@ -28,6 +28,12 @@ pub struct Container {
 }
 
 impl Container {
+    /// Whether it has only just started and its health check has not passed yet.
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.state == "running" && self.health == "starting"
+    }
+
     /// Whether it is as a container that stays should be.
     #[must_use]
     pub fn is_well(&self) -> bool {

@@ -120,7 +120,8 @@ verb_up() { # RELEASE
 		[ "$attempt" -lt 2 ] || break
 		attempt=$((attempt + 1))
 	done
-	failed up "$(grep -v '^ *Container\|^ *Network\|^ *Volume' "$control/up" | tail -n 1)"
+	words=$(grep -v '^ *Container\|^ *Network\|^ *Volume' "$control/up" | tail -n 1)
+	failed up "${words:-compose left containers that are not of this release}"
 }
 
 # Whether each service has a container of this release, whatever it does.
@@ -141,12 +142,14 @@ verb_signal() { # SERVICE SIGNAL
 	say progress "$1" "reload asked"
 }
 
-# SERVICE NAME LABEL STATE HEALTH RESTARTS EXIT ID a line, for our project's containers.
+# SERVICE NAME LABEL STATE HEALTH RESTARTS EXIT ID a line, for our project's containers. `.ID` and not `.Id`: with a
+# name that its types do not have docker falls back to the raw JSON, where a container without a health check has
+# no Health at all.
 inspect_all() {
 	ids=$(docker_ ps -aq --no-trunc --filter "label=com.docker.compose.project=$project") || return 1
 	[ -n "$ids" ] || return 0
 	# shellcheck disable=SC2086 # ids are hex words
-	docker_ inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} {{index .Config.Labels "provision.digest"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.Id}}' $ids |
+	docker_ inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.Name}} {{index .Config.Labels "provision.digest"}} {{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{.RestartCount}} {{.State.ExitCode}} {{.ID}}' $ids |
 		sed 's| /| |'
 }
 
@@ -168,7 +171,9 @@ judge() { # SERVICE NAME LABEL ONE_SHOT
 			*) echo "wait it runs" ;;
 			esac
 		elif [ "$restarts" -gt "${before:-0}" ] || [ "$state" = restarting ]; then
-			echo "fail it crashes: exit code $code, restarted $restarts times"
+			# While it runs again docker says 0.
+			[ "$state" = running ] || echo "fail it crashes: exit code $code, restarted $restarts times"
+			[ "$state" != running ] || echo "fail it crashes: restarted $restarts times"
 		elif [ "$state" != running ]; then
 			echo "fail its container is $state, exit code $code"
 		elif [ "$health" = unhealthy ]; then

@@ -158,6 +158,6 @@ fn sudo_that_wants_a_password_is_explained() {
 #[test]
 fn a_login_that_is_refused_is_explained() {
     let lab = Lab::take();
-    lab.edit("inventory/lab.yml", "user: deploy", "user: nobody");
-    lab.deploy().ends_with(3, &["vps", "nobody"]);
+    lab.edit("inventory/lab.yml", "user: deploy", "user: stranger");
+    lab.deploy().ends_with(3, &["vps", "stranger"]);
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
-use super::{Lab, RECORDS, try_vps, vps, wait_for};
+use super::{Lab, lock_is_free, vps, wait_for};
 
 /// Reads the child's output until a line holds `text`.
 fn until(child: &mut Child, text: &str) {
@@ -15,13 +15,9 @@ fn until(child: &mut Child, text: &str) {
     std::thread::spawn(move || lines.for_each(drop));
 }
 
-fn lock_is_free() -> bool {
-    try_vps(&format!("flock -n {RECORDS}/lock true")).status.success()
-}
-
 /// A change that recreates two services.
 fn change(lab: &Lab) {
-    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {alertmanager: 72MB, grafana: 300MB}");
+    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {alertmanager: 72, grafana: 300}");
     lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 20s\n  confirm_timeout: 5s");
 }
 
@@ -71,7 +67,7 @@ fn a_lost_connection_is_taken_up_again() {
     let mut child = lab.spawn(&["deploy", "lab"]);
     until(&mut child, "settle ");
     // Every login's process of sshd ends; the listener stays.
-    vps("pkill -f 'sshd-session: deploy' || pkill -f 'sshd: deploy'");
+    vps("pkill -f '[s]shd-session: deploy' || pkill -f '[s]shd: deploy'");
     assert_eq!(child.wait().unwrap().code(), Some(0));
     lab.nothing_is_left_over();
 }

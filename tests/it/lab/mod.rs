@@ -77,6 +77,8 @@ impl Lab {
             "the lab is not up: run `make lab` first, or `make test`, which does"
         );
         let lab = Self { project: copy_of_project(), _turn: turn };
+        // What a failed test began may still be on its way back.
+        wait_for("the lock", Duration::from_secs(120), lock_is_free);
         let run = lab.provision(&["deploy", "lab"]);
         assert_eq!(run.code, 0, "the stack cannot be deployed:\n{}\n{}", run.stdout, run.stderr);
         lab
@@ -191,6 +193,11 @@ fn copy_of_project() -> tempfile::TempDir {
     let text = text.replace("tests/lab/.state/id_ed25519", key.to_str().unwrap());
     std::fs::write(lab, text).unwrap();
     dir
+}
+
+/// Whether nobody activates anything.
+pub(crate) fn lock_is_free() -> bool {
+    try_vps(&format!("[ ! -f {RECORDS}/lock ] || flock -n {RECORDS}/lock true")).status.success()
 }
 
 /// Runs a shell line as root in the VPS and gives its output; the line has to succeed.

@@ -44,9 +44,11 @@ application_files() (
     tar -C "$files" --owner=0 --group=0 -c app
 )
 
-# Idempotent. The password is a word: nothing in it needs quoting.
+# Idempotent. The password is a word: nothing in it needs quoting. The statements are not tracked, or
+# pg_stat_statements would write the password into its file of query texts.
 exporter_role() {
     cat <<EOF
+SET pg_stat_statements.track = 'none';
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 DO \$\$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'postgres_exporter') THEN CREATE ROLE postgres_exporter; END IF;
