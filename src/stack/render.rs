@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult};
 
+use super::keys;
 use crate::error::{Place, Problem};
 use crate::secrets::token;
 use crate::yaml::{Value, suggestion};
@@ -47,7 +48,8 @@ pub(super) fn render(
     }
     let mut rendered = BTreeMap::new();
     for (path, text) in good {
-        let unknown = unknown_variables(&tera, folder, path, text, values);
+        let mut unknown = unknown_variables(&tera, folder, path, text, values);
+        unknown.extend(keys::unknown(&format!("{folder}/{path}"), text, values));
         if !unknown.is_empty() {
             problems.extend(unknown);
             continue;
@@ -165,6 +167,6 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_its_place() {
-        insta::assert_snapshot!(rendered("x\n{{ interval ").unwrap_err(), @"");
+        insta::assert_snapshot!(rendered("x\n{{ interval ").unwrap_err(), @"stack/m/a.yml.tera:2:12: Unexpected end of input |");
     }
 }

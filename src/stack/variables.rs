@@ -132,7 +132,12 @@ fn merged(
     let mut result = default.clone();
     for (key, value) in value {
         let key_text = key.as_str().unwrap_or_default();
-        if result.insert(key.clone(), value.clone()).is_none() {
+        if let Some(before) = result.insert(key.clone(), value.clone()) {
+            // Any text is true in a template's `if`: "off" would switch a component on.
+            if let Err((what, hint)) = alike(&before, value) {
+                problems.push(Problem::new(given.place(&[name, key_text]), format!("`{name}.{key_text}` {what}"), hint));
+            }
+        } else {
             let known: Vec<&str> = default.keys().filter_map(Value::as_str).collect();
             problems.push(Problem::new(
                 given.place(&[name, key_text]),
@@ -142,6 +147,18 @@ fn merged(
         }
     }
     Value::Mapping(result)
+}
+
+/// Whether an entry of a map is of its default's type.
+fn alike(default: &Value, value: &Value) -> Result<(), (String, String)> {
+    let kind = match default {
+        Value::Bool(_) => Kind::Bool,
+        Value::Number(number) if number.is_f64() => Kind::Number,
+        Value::Number(_) => Kind::Int,
+        Value::String(_) => Kind::String,
+        _ => return Ok(()),
+    };
+    fits(&Declaration { kind, default: None, help: String::new(), min: None, max: None }, value)
 }
 
 fn check(name: &str, declaration: &Declaration, value: &Value, given: &Variables, problems: &mut Vec<Problem>) {

@@ -1,2 +1,4 @@
-//! it
-fn main() {}
+//! The program from outside: the built binary in a project of its own.
+
+mod offline;
+mod support;
