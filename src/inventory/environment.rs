@@ -417,7 +417,7 @@ mod tests {
 
     #[test]
     fn an_unknown_key_gets_the_nearest_one() {
-        insta::assert_snapshot!(problems("", "host: {}\n"), @"inventory/prod.yml:1:1: unknown field `host`, expected one of `default`, `project`, `stack`, `remote`, `deploy`, `hosts`, `variables` | Did you mean `hosts`?");
+        insta::assert_snapshot!(problems("", "host: {}\n"), @"inventory/prod.yml:1:1: unknown field `host` | Did you mean `hosts`?");
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn configuration(release: &Release, path: &str) -> Result<(Document, String), Pr
     })?;
     let text = String::from_utf8_lossy(&file.content).into_owned();
     let document =
-        Document::parse(path, &text).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| {
+        Document::parse(&format!("{path} (rendered)"), &text).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| {
             Problem::new(Place::file(path), "is not YAML", "")
         }))?;
     Ok((document, text))

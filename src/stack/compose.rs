@@ -186,7 +186,9 @@ impl Reader<'_> {
         match serde_yaml::from_value(value.clone()) {
             Ok(extension) => extension,
             Err(error) => {
-                self.problem(&["services", name, "x-provision"], error.to_string(), "See docs/stack.md.");
+                let (what, hint) = crate::yaml::explain(&error);
+                let hint = if hint.is_empty() { "See docs/stack.md.".to_owned() } else { hint };
+                self.problem(&["services", name, "x-provision"], what, hint);
                 Extension::default()
             }
         }

@@ -320,18 +320,18 @@ fn the_programs_own_part_is_checked() {
     assert_snapshot!(service("x-provision: {secrts: {password: a}}"), @r"
     error: failed to check test
 
-      stack/small/docker-compose.small.yml (rendered):5:5: unknown field `secrts`, expected one of `uid`, `secrets`, `reload`, `watch`, `verify`, `one_shot`
+      stack/small/docker-compose.small.yml (rendered):5:5: unknown field `secrts`
         |     x-provision: {secrts: {password: a}}
         |     ^
-        hint: See docs/stack.md.
+        hint: Did you mean `secrets`?
     ");
     assert_snapshot!(service("x-provision: {verify: {kind: nginx, port: 80}}"), @r"
     error: failed to check test
 
-      stack/small/docker-compose.small.yml (rendered):5:5: unknown variant `nginx`, expected one of `prometheus`, `alertmanager`, `grafana`, `http`
+      stack/small/docker-compose.small.yml (rendered):5:5: unknown variant `nginx`
         |     x-provision: {verify: {kind: nginx, port: 80}}
         |     ^
-        hint: See docs/stack.md.
+        hint: Known here: prometheus, alertmanager, grafana, http.
     ");
     assert_snapshot!(service("x-provision: {secrets: {a/b: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
     error: failed to check test
