@@ -350,6 +350,42 @@ fn the_programs_own_part_is_checked() {
 }
 
 #[test]
+fn names_that_the_host_could_not_read_are_refused() {
+    assert_snapshot!(stack("services:\n  \"w b\\tx\":\n    image: example/web:1\n    restart: always\n"), @r#"
+    error: failed to check test
+
+      stack/small/docker-compose.small.yml (rendered):2:3: "w b\tx" is not a service name
+        |   "w b\tx":
+        |   ^
+        hint: Letters, digits, `-`, `_` and `.`.
+    "#);
+    assert_snapshot!(service("container_name: \"a\\nb\""), @r#"
+    error: failed to check test
+
+      stack/small/docker-compose.small.yml (rendered):5:5: "a\nb" is not a container name
+        |     container_name: "a\nb"
+        |     ^
+        hint: Letters, digits, `-`, `_` and `.`.
+    "#);
+    assert_snapshot!(stack("services:\n  web:\n    image: \"example/web:1\\tx\"\n    restart: always\n"), @r#"
+    error: failed to check test
+
+      stack/small/docker-compose.small.yml (rendered):3:5: "example/web:1\tx" is not an image
+        |     image: "example/web:1\tx"
+        |     ^
+        hint: Like docker.io/prom/prometheus:v3.13.3.
+    "#);
+    assert_snapshot!(service("x-provision: {reload: {paths: [web/], signal: SIGHUP}}"), @r#"
+    error: failed to check test
+
+      stack/small/docker-compose.small.yml (rendered):5:43: "SIGHUP" is not a signal
+        |     x-provision: {reload: {paths: [web/], signal: SIGHUP}}
+        |                                           ^
+        hint: Without SIG: HUP or USR1.
+    "#);
+}
+
+#[test]
 fn all_broken_rules_are_reported_together() {
     assert_snapshot!(stack("version: '3'\nservices:\n  web:\n    image: web\n    privileged: true\n    ports: [\"80:80\"]\n"), @r#"
     error: failed to check test
