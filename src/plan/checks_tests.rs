@@ -13,7 +13,11 @@ const COMPONENTS: [(&str, &str, &[&str]); 5] = [
     ("node_exporter", "node-exporter", &["node-exporter", "node_", "host.docker.internal"]),
     ("postgres_exporter", "postgres-exporter", &["postgres-exporter", "pg_"]),
     // `job!="koprogo-backend"` leaves the backend out where it is, and is true where it is not.
-    ("backend", "", &["job_name: koprogo-backend", "job=\"koprogo-backend", "job=\\\"koprogo-backend", "metrics_token"]),
+    (
+        "backend",
+        "",
+        &["job_name: koprogo-backend", "job=\"koprogo-backend", "job=\\\"koprogo-backend", "metrics_token"],
+    ),
     ("grafana", "grafana", &["grafana:3000", "grafana_"]),
 ];
 
@@ -24,7 +28,7 @@ fn release(off: &BTreeSet<&str>) -> Release {
     std::fs::create_dir(project.path().join("inventory")).unwrap();
     std::os::unix::fs::symlink(repository.join("stack"), project.path().join("stack")).unwrap();
     std::fs::copy(repository.join("inventory/all.yml"), project.path().join("inventory/all.yml")).unwrap();
-    let components: String = off.iter().map(|name| format!("{name}: false, ")).collect();
+    let components = off.iter().map(|name| format!("{name}: false")).collect::<Vec<_>>().join(", ");
     let text = format!(
         "hosts: {{vps: {{address: 127.0.0.1}}}}\nvariables:\n  domain: a.example\n  application_network: n\n  \
          alert_email: a@a.example\n  smtp_username: u\n  metrics_auth: true\n  components: {{{components}}}\n"
@@ -46,8 +50,12 @@ fn jobs_of(checks: &[Check]) -> BTreeSet<String> {
 fn every_combination_of_components_leaves_nothing_of_what_is_off() {
     for bits in 0..1_u32 << COMPONENTS.len() {
         let is_off = |index: usize| bits & (1 << index) != 0;
-        let off: BTreeSet<&str> =
-            COMPONENTS.iter().enumerate().filter(|(index, _)| is_off(*index)).map(|(_, part)| part.0).collect();
+        let off: BTreeSet<&str> = COMPONENTS
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| is_off(*index))
+            .map(|(_, part)| part.0)
+            .collect();
         let release = release(&off);
         let checks = checks(&release).unwrap_or_else(|problems| panic!("without {off:?}: {problems:?}"));
         let mut services = BTreeSet::from(["prometheus".to_owned()]);
@@ -72,7 +80,11 @@ fn every_combination_of_components_leaves_nothing_of_what_is_off() {
         }
         let names: BTreeSet<&str> = checks.iter().map(|check| check.name.as_str()).collect();
         assert_eq!(names.len(), checks.len(), "a name stands twice");
-        assert_eq!(names.contains("prometheus.alertmanagers"), !off.contains("alertmanager"), "without {off:?}");
+        assert_eq!(
+            names.contains("prometheus.alertmanagers"),
+            !off.contains("alertmanager"),
+            "without {off:?}"
+        );
         assert_eq!(names.contains("grafana.datasources"), !off.contains("grafana"), "without {off:?}");
         let with_network = !(off.contains("backend") && off.contains("postgres_exporter"));
         assert_eq!(!release.networks.is_empty(), with_network, "without {off:?}");

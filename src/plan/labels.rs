@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(services.len(), release.services.len());
         for (name, label) in &generated.labels {
             assert_eq!(services[name.as_str()]["labels"]["provision.digest"].as_str(), Some(label.as_str()));
-            assert_eq!(services[name.as_str()].as_mapping().map(|keys| keys.len()), Some(1));
+            assert_eq!(services[name.as_str()].as_mapping().unwrap().len(), 1);
         }
         assert_eq!(document.value().as_mapping().unwrap().keys().filter_map(Value::as_str).collect::<Vec<_>>(), ["services"]);
     }

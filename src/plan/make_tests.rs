@@ -35,7 +35,11 @@ fn change(release: &mut Release, path: &str) {
 
 /// The names of the services with this action.
 fn with_action(plan: &Plan, action: &str) -> BTreeSet<String> {
-    plan.services.iter().filter(|change| change.action == action).map(|change| change.service.clone()).collect()
+    plan.services
+        .iter()
+        .filter(|change| change.action == action)
+        .map(|change| change.service.clone())
+        .collect()
 }
 
 /// `first` and everything that depends on one of them, however indirectly.
@@ -80,7 +84,7 @@ proptest! {
         let plan = plan(&new, &running(&old, &generated(&old)));
         prop_assert!(plan.services.is_empty(), "{:?}", plan.services);
         prop_assert!(!verbs(&plan.forward).contains(&"signal".to_owned()));
-        prop_assert_eq!(&plan.changed_files, &[path.clone()]);
+        prop_assert_eq!(&plan.changed_files, std::slice::from_ref(&path));
         prop_assert_eq!(&plan.send, &[path]);
         prop_assert!(!plan.send_sealed);
     }

@@ -24,7 +24,8 @@ pub(super) fn name(index: usize) -> String {
 /// A release of these services. Each mounts its folder, which has a configuration, a rule file and a
 /// dashboard; dashboards are picked up without our help.
 pub(super) fn release(sketches: &[Sketch]) -> Release {
-    let mut files = BTreeMap::from([("docker-compose.p.yml".to_owned(), File::new(b"services: {}\n".to_vec()))]);
+    let mut files =
+        BTreeMap::from([("docker-compose.p.yml".to_owned(), File::new(b"services: {}\n".to_vec()))]);
     let mut services = BTreeMap::new();
     for (index, sketch) in sketches.iter().enumerate() {
         let name = name(index);

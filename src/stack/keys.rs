@@ -86,7 +86,10 @@ mod tests {
             ("name".to_owned(), Value::from("x")),
         ]);
         let places = |text: &str| -> Vec<String> {
-            unknown("a.tera", text, &values).iter().map(|p| format!("{}: {} {}", p.place, p.what, p.hint)).collect()
+            unknown("a.tera", text, &values)
+                .iter()
+                .map(|p| format!("{}: {} {}", p.place, p.what, p.hint))
+                .collect()
         };
         assert_eq!(
             places("x\n{%- if parts.loki and parts.graphana -%}"),

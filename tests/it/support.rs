@@ -51,7 +51,10 @@ impl Project {
         let project = Self::bare();
         let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&repository.join("stack"), &project.root().join("stack"));
-        project.write("inventory/all.yml", &std::fs::read_to_string(repository.join("inventory/all.yml")).unwrap());
+        project.write(
+            "inventory/all.yml",
+            &std::fs::read_to_string(repository.join("inventory/all.yml")).unwrap(),
+        );
         project.write("inventory/test.yml", INVENTORY);
         for (name, value) in SECRETS {
             project.set(name, value);
@@ -174,7 +177,9 @@ impl Project {
             let digits = word.chars().all(|c| c.is_ascii_digit());
             result.push_str(match word {
                 _ if digits && after.starts_with(" ms") => "<n>",
-                _ if word.len() == 16 && word.chars().all(|c| c.is_ascii_hexdigit()) && !digits => "<release>",
+                _ if word.len() == 16 && word.chars().all(|c| c.is_ascii_hexdigit()) && !digits => {
+                    "<release>"
+                }
                 _ if word.starts_with("age1") && word.len() == 62 => "<key>",
                 _ => word,
             });

@@ -7,8 +7,8 @@ use crate::support::Project;
 
 /// A stack of one service with `lines` added to its definition (four spaces in front of each).
 fn service(lines: &str) -> String {
-    let lines: String = lines.lines().map(|line| format!("    {line}\n")).collect();
-    stack(&format!("services:\n  web:\n    image: example/web:1\n    restart: unless-stopped\n{lines}"))
+    let lines = lines.replace('\n', "\n    ");
+    stack(&format!("services:\n  web:\n    image: example/web:1\n    restart: unless-stopped\n    {lines}\n"))
 }
 
 fn stack(compose: &str) -> String {

@@ -16,9 +16,11 @@ fn with(from: &str, to: &str) -> Project {
 fn variable(line: &str) -> String {
     let project = Project::new();
     let name = line.split(':').next().unwrap();
-    let text: String =
-        INVENTORY.lines().filter(|line| !line.starts_with(&format!("  {name}:"))).map(|line| format!("{line}\n")).collect();
-    project.write("inventory/test.yml", &format!("{text}  {line}\n"));
+    let mut lines: Vec<&str> =
+        INVENTORY.lines().filter(|line| !line.starts_with(&format!("  {name}:"))).collect();
+    let line = format!("  {line}\n");
+    lines.push(&line);
+    project.write("inventory/test.yml", &lines.join("\n"));
     refused(&project)
 }
 
@@ -203,6 +205,10 @@ fn each_type_says_what_it_takes() {
         |   ^
         hint: A number without the sign: 85.
     ");
+}
+
+#[test]
+fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
     assert_snapshot!(variable("smtp_smarthost: smtp.gmail.com"), @r"
     error: failed to check test
 
@@ -303,10 +309,13 @@ fn a_component_is_on_or_off() {
 
 #[test]
 fn settings_of_deploy_and_hosts_are_checked() {
-    let project = with("hosts:\n  vps: {address: 127.0.0.1, port: 1,", "\
+    let project = with(
+        "hosts:\n  vps: {address: 127.0.0.1, port: 1,",
+        "\
 remote: {path: opt, owner: 'a b', mode: 0700}
 deploy: {settle: 30, min_free_disk: lots, keep_releases: 1}
-hosts:\n  vps: {address: https://example.com, port: 1,");
+hosts:\n  vps: {address: https://example.com, port: 1,",
+    );
     assert_snapshot!(refused(&project), @r"
     error: failed to load the inventory of test
 
@@ -372,7 +381,11 @@ fn an_environment_without_hosts_is_refused() {
 fn several_mistakes_are_reported_together_and_sorted() {
     let project = with("alert_email: ops@example.com", "alert_email: ops.example.com\n  retention_time: 30");
     project.variables("  scrape_intervall: 10s\n  components: {graphana: false}");
-    project.edit("stack/monitoring/grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_intreval }}");
+    project.edit(
+        "stack/monitoring/grafana/grafana.ini.tera",
+        "{{ scrape_interval }}",
+        "{{ scrape_intreval }}",
+    );
     assert_snapshot!(refused(&project), @r"
     error: failed to check test
 

@@ -11,7 +11,10 @@ fn json(text: &str) -> Vec<Value> {
             let mut value: Value = serde_json::from_str(line).unwrap();
             let object = value.as_object_mut().unwrap();
             assert_eq!(object.remove("version"), Some(1.into()), "{line}");
-            assert!(object.remove("time").is_some_and(|time| time.as_str().unwrap().ends_with('Z')), "{line}");
+            assert!(
+                object.remove("time").is_some_and(|time| time.as_str().unwrap().ends_with('Z')),
+                "{line}"
+            );
             value
         })
         .collect()
@@ -41,7 +44,11 @@ fn a_project_is_found_from_a_folder_below_and_by_its_name() {
 #[test]
 fn the_problems_are_the_same_in_json() {
     let project = Project::new();
-    project.edit("inventory/test.yml", "alert_email: ops@example.com", "alert_email: ops\n  retention_time: 30");
+    project.edit(
+        "inventory/test.yml",
+        "alert_email: ops@example.com",
+        "alert_email: ops\n  retention_time: 30",
+    );
     let text = project.provision(&["check", "test"]).stderr;
     for command in ["check", "plan", "deploy"] {
         let run = project.provision(&[command, "test", "--output", "json"]);
@@ -52,7 +59,8 @@ fn the_problems_are_the_same_in_json() {
         let problems = error["problems"].as_array().unwrap();
         assert_eq!(problems.len(), 2);
         for problem in problems {
-            let line = format!("  {}: {}\n", problem["place"].as_str().unwrap(), problem["what"].as_str().unwrap());
+            let line =
+                format!("  {}: {}\n", problem["place"].as_str().unwrap(), problem["what"].as_str().unwrap());
             assert!(text.contains(&line), "{line} in {text}");
             assert!(text.contains(&format!("hint: {}\n", problem["hint"].as_str().unwrap())), "{text}");
         }
