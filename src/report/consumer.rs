@@ -1,6 +1,6 @@
 //! The one consumer of events.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::bars::Bars;
@@ -24,7 +24,8 @@ pub enum Format {
 pub struct Reporter {
     output: Output,
     format: Format,
-    sender: Option<Sender>,
+    sender: Sender,
+    stop: Option<oneshot::Sender<()>>,
     consumer: Option<JoinHandle<()>>,
 }
 
@@ -33,20 +34,20 @@ impl Reporter {
     #[must_use]
     pub fn start(output: Output, format: Format) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        let consumer = tokio::spawn(consume(output.clone(), format, receiver));
-        Self { output, format, sender: Some(sender), consumer: Some(consumer) }
+        let (stop, stopped) = oneshot::channel();
+        let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped));
+        Self { output, format, sender, stop: Some(stop), consumer: Some(consumer) }
     }
 
     /// Where events go.
     #[must_use]
     pub fn events(&self) -> Sender {
-        // After the end nobody listens, and a sender without a receiver is harmless.
-        self.sender.clone().unwrap_or_else(|| mpsc::unbounded_channel().0)
+        self.sender.clone()
     }
 
-    /// Waits until all events so far are shown and takes the live lines away.
+    /// Waits until all events so far are shown and takes the live lines away. Senders may still be about.
     pub async fn finish(&mut self) {
-        self.sender = None;
+        self.stop = None;
         if let Some(consumer) = self.consumer.take() {
             let _ = consumer.await;
         }
@@ -91,10 +92,29 @@ impl Reporter {
     }
 }
 
-async fn consume(output: Output, format: Format, mut events: mpsc::UnboundedReceiver<Event>) {
+async fn consume(
+    output: Output,
+    format: Format,
+    mut events: mpsc::UnboundedReceiver<Event>,
+    stopped: oneshot::Receiver<()>,
+) {
     let watched = format == Format::Text && Output::is_watched();
     let mut bars = watched.then(Bars::new);
-    while let Some(event) = events.recv().await {
+    let mut stopped = Some(stopped);
+    loop {
+        let event = match &mut stopped {
+            Some(stop) => tokio::select! {
+                event = events.recv() => event,
+                _ = stop => {
+                    // What was sent so far is still shown.
+                    events.close();
+                    stopped = None;
+                    continue;
+                }
+            },
+            None => events.recv().await,
+        };
+        let Some(event) = event else { break };
         match (format, &mut bars) {
             (Format::Json, _) => output.line(&json::event(&event)),
             (Format::Text, Some(bars)) => bars.take(&event, &|text| output.clean(text)),

@@ -1,0 +1,163 @@
+//! Deploys that fail: the right exit code, an error that names host, cause and remedy, and what ran before runs.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Lab, RECORDS, vps, wait_for};
+
+#[test]
+fn a_wrong_grafana_password_is_refused_at_once_and_the_old_release_runs() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.provision(&["secrets", "set", "lab", "grafana_admin_password", "--generate=24"]).ends_with(0, &[]);
+    let run = lab.deploy();
+    run.ends_with(5, &["vps", "grafana.login", "401", "reset-admin-password", "runs release"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn a_target_that_is_down_is_named_with_its_error() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 25s");
+    lab.edit(
+        "stack/monitoring/prometheus/prometheus.yml.tera",
+        "scrape_configs:",
+        "scrape_configs:\n  - job_name: nobody\n    static_configs: [{targets: ['127.0.0.1:1']}]\n",
+    );
+    let run = lab.deploy();
+    run.ends_with(5, &["vps", "prometheus.targets", "nobody", "connection refused", "runs release"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn a_crash_looping_container_shows_its_last_words() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "--config.file=/etc/alertmanager/alertmanager.yml",
+        "--no-such-flag",
+    );
+    let run = lab.deploy();
+    run.ends_with(5, &["vps", "alertmanager: it crashes", "no-such-flag", "runs release"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn an_image_that_does_not_exist_changes_nothing() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    let ids = vps("docker ps -q --no-trunc | sort");
+    lab.edit("inventory/lab.yml", "prometheus: lab/prometheus:", "prometheus: lab/prometheus:9.99-not-");
+    let run = lab.deploy();
+    run.ends_with(5, &["vps", "lab/prometheus:9.99-not-", "docker pull"]);
+    assert_eq!(vps("docker ps -q --no-trunc | sort"), ids);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn an_unknown_host_key_is_refused_with_the_command_that_trusts_it() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    std::fs::remove_file(lab.path("inventory/lab.known_hosts")).unwrap();
+    let run = lab.deploy();
+    run.ends_with(3, &["vps", "SHA256:", "provision trust lab"]);
+    lab.is_as_before(&before);
+
+    // And that command works: with the fingerprint that a person compared.
+    let at = run.stderr.find("SHA256:").unwrap();
+    let fingerprint: String =
+        run.stderr[at..].chars().take_while(|c| c.is_ascii_alphanumeric() || ":+/".contains(*c)).collect();
+    lab.provision(&["trust", "lab", "--fingerprint", &fingerprint]).ends_with(0, &[]);
+    lab.deploy().ends_with(0, &[]);
+}
+
+#[test]
+fn a_changed_host_key_is_always_refused() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    let key = lab.path("other");
+    let status =
+        Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status().unwrap();
+    assert!(status.success());
+    let public = std::fs::read_to_string(lab.path("other.pub")).unwrap();
+    let known = std::fs::read_to_string(lab.path("inventory/lab.known_hosts")).unwrap();
+    let host = known.split_whitespace().next().unwrap();
+    let words: Vec<&str> = public.split_whitespace().collect();
+    let line = format!("{host} {} {}\n", words[0], words[1]);
+    std::fs::write(lab.path("inventory/lab.known_hosts"), line).unwrap();
+    let run = lab.deploy();
+    run.ends_with(3, &["vps", "changed", "inventory/lab.known_hosts:1", "in the middle"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn a_missing_variable_and_a_missing_secret_touch_no_host() {
+    let lab = Lab::take();
+    let logins = "journalctl -u ssh --no-pager | grep -c 'Accepted publickey'";
+    let before = vps(logins);
+    lab.edit("inventory/lab.yml", "  alert_email:", "  # alert_email:");
+    lab.deploy().ends_with(2, &["inventory/lab.yml", "`alert_email` is missing"]);
+
+    let lab_file = std::fs::read_to_string(lab.path("inventory/lab.yml")).unwrap();
+    std::fs::write(lab.path("inventory/lab.yml"), lab_file.replace("  # alert_email:", "  alert_email:")).unwrap();
+    lab.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "smtp_password: smtp_password",
+        "smtp_password: smtp_secret",
+    );
+    lab.deploy().ends_with(2, &["secrets/lab.yml.age", "`smtp_secret` is missing", "provision secrets set lab smtp_secret"]);
+    assert_eq!(vps(logins), before);
+}
+
+#[test]
+fn a_stopped_dockerd_is_said() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    vps("systemctl stop docker.socket docker.service");
+    let run = lab.deploy();
+    vps("systemctl reset-failed docker.service; systemctl start docker.socket docker.service");
+    run.ends_with(5, &["vps", "the docker engine does not answer", "systemctl start docker"]);
+    wait_for("the containers to be back", Duration::from_secs(60), || lab.snapshot() == before);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn too_little_room_is_said_before_anything_is_sent() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.edit("inventory/lab.yml", "deploy:", "deploy:\n  min_free_disk: 900TB");
+    lab.deploy().ends_with(5, &["vps", "the disk is full", "Make room"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn a_disk_that_is_full_when_the_release_arrives_changes_nothing() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    // The records move to a file system of their own, which is then filled to the last byte.
+    vps(&format!(
+        "cp -a {RECORDS} /tmp/records && mount -t tmpfs -o size=2m,mode=0700 small {RECORDS} && \
+         cp -a /tmp/records/. {RECORDS}/ && {{ cat /dev/zero >{RECORDS}/fill 2>/dev/null || true; }}"
+    ));
+    lab.edit("inventory/lab.yml", "variables:", "variables:\n  cpu_percent: 83");
+    let run = lab.deploy();
+    vps(&format!("rm {RECORDS}/fill; umount {RECORDS}; rm -rf /tmp/records"));
+    run.ends_with(5, &["vps", "Make room"]);
+    lab.is_as_before(&before);
+}
+
+#[test]
+fn sudo_that_wants_a_password_is_explained() {
+    let lab = Lab::take();
+    lab.edit("inventory/lab.yml", "user: deploy", "user: pwsudo");
+    lab.deploy().ends_with(3, &["vps", "sudo", "NOPASSWD"]);
+}
+
+#[test]
+fn a_login_that_is_refused_is_explained() {
+    let lab = Lab::take();
+    lab.edit("inventory/lab.yml", "user: deploy", "user: nobody");
+    lab.deploy().ends_with(3, &["vps", "nobody"]);
+}

@@ -1,0 +1,219 @@
+//! Tests against the lab: a real VPS with its own systemd, sshd, dockerd and compose (tests/lab).
+//!
+//! They share one VPS and so run one after the other. Each begins with the stack deployed and healthy, works on
+//! a copy of the project, and leaves the VPS as it found it.
+
+mod failures;
+mod happy;
+mod interruptions;
+mod leaks;
+mod reboot;
+mod tiny;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// The repository.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+impl Run {
+    fn from(output: &Output, took: Duration) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            took,
+        }
+    }
+
+    /// Ends the test unless the run ended with `code`, and its error says all of `texts`.
+    pub(crate) fn ends_with(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        for text in texts {
+            assert!(self.stderr.contains(text), "`{text}` is not in the error:\n{}", self.stderr);
+        }
+    }
+}
+
+/// What runs on the VPS: enough to say whether it is the same as before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) release: String,
+    /// Digest and path of every file of the stack.
+    pub(crate) files: String,
+    /// Service → image, label and state of its container.
+    pub(crate) containers: BTreeMap<String, String>,
+}
+
+/// The lab with the stack deployed, and a project of the test's own.
+pub(crate) struct Lab {
+    pub(crate) project: tempfile::TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+/// The place of our records on the VPS.
+pub(crate) const RECORDS: &str = "/opt/koprogo/monitoring/.provision";
+
+impl Lab {
+    /// Waits for its turn, and for the stack to run as the repository has it.
+    pub(crate) fn take() -> Self {
+        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            Path::new(ROOT).join("inventory/lab.yml").exists(),
+            "the lab is not up: run `make lab` first, or `make test`, which does"
+        );
+        let lab = Self { project: copy_of_project(), _turn: turn };
+        let run = lab.provision(&["deploy", "lab"]);
+        assert_eq!(run.code, 0, "the stack cannot be deployed:\n{}\n{}", run.stdout, run.stderr);
+        lab
+    }
+
+    pub(crate) fn path(&self, path: &str) -> PathBuf {
+        self.project.path().join(path)
+    }
+
+    /// Replaces `from` by `to` in a file of the project.
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.path(path)).unwrap();
+        assert!(text.contains(from), "{path} does not hold `{from}`");
+        std::fs::write(self.path(path), text.replacen(from, to, 1)).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
+        command
+            .args(arguments)
+            .arg("-C")
+            .arg(self.project.path())
+            .env("PROVISION_IDENTITY", Path::new(ROOT).join("tests/lab/.state/identity.txt"))
+            .env("HOME", self.project.path())
+            .env("NO_COLOR", "1")
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    pub(crate) fn provision(&self, arguments: &[&str]) -> Run {
+        let begun = Instant::now();
+        let output = self.command(arguments).output().unwrap();
+        Run::from(&output, begun.elapsed())
+    }
+
+    pub(crate) fn deploy(&self) -> Run {
+        self.provision(&["deploy", "lab"])
+    }
+
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let release = vps(&format!("cat {RECORDS}/current 2>/dev/null || true"));
+        let files = vps(
+            "cd /opt/koprogo/monitoring && find . -path ./.provision -prune -o -type f -exec sha256sum {} + | sort -k 2",
+        );
+        let mut containers = BTreeMap::new();
+        let list = vps(
+            "docker ps -aq --filter label=com.docker.compose.project=koprogo-monitoring | xargs -r docker inspect \
+             --format '{{index .Config.Labels \"com.docker.compose.service\"}} {{.Config.Image}} \
+             {{index .Config.Labels \"provision.digest\"}} {{.State.Status}}'",
+        );
+        for line in list.lines() {
+            let (service, rest) = line.split_once(' ').unwrap();
+            assert!(containers.insert(service.to_owned(), rest.to_owned()).is_none(), "two containers of {service}");
+        }
+        Snapshot { release, files, containers }
+    }
+
+    /// After a failure: exactly what ran before, the lock free, nothing left over, and all checks hold.
+    pub(crate) fn is_as_before(&self, before: &Snapshot) {
+        assert_eq!(&self.snapshot(), before);
+        self.nothing_is_left_over();
+        let pristine = copy_of_project();
+        let output = Command::new(env!("CARGO_BIN_EXE_provision"))
+            .args(["verify", "lab", "-C"])
+            .arg(pristine.path())
+            .env("PROVISION_IDENTITY", Path::new(ROOT).join("tests/lab/.state/identity.txt"))
+            .output()
+            .unwrap();
+        let run = Run::from(&output, Duration::ZERO);
+        assert_eq!(run.code, 0, "what ran before does not verify:\n{}\n{}", run.stdout, run.stderr);
+    }
+
+    pub(crate) fn nothing_is_left_over(&self) {
+        vps(&format!("flock -n {RECORDS}/lock true"));
+        let left = vps(&format!(
+            "ls -d {RECORDS}/incoming.* {RECORDS}/activation* 2>/dev/null || true; \
+             systemctl list-units --no-legend 'provision-koprogo-monitoring.service'; \
+             find /opt/koprogo/monitoring -name '*.provision-new'"
+        ));
+        assert_eq!(left, "");
+    }
+}
+
+impl Drop for Lab {
+    /// The next test finds what the repository has, whatever this one did.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        self.nothing_is_left_over();
+    }
+}
+
+/// A copy of what makes the project, with the lab's key by its absolute path.
+fn copy_of_project() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(ROOT);
+    for folder in ["stack", "inventory", "secrets"] {
+        let status = Command::new("cp").arg("-r").arg(root.join(folder)).arg(dir.path()).status().unwrap();
+        assert!(status.success());
+    }
+    let lab = dir.path().join("inventory/lab.yml");
+    let text = std::fs::read_to_string(&lab).unwrap();
+    let key = root.join("tests/lab/.state/id_ed25519");
+    let text = text.replace("tests/lab/.state/id_ed25519", key.to_str().unwrap());
+    std::fs::write(lab, text).unwrap();
+    dir
+}
+
+/// Runs a shell line as root in the VPS and gives its output; the line has to succeed.
+pub(crate) fn vps(line: &str) -> String {
+    let output = try_vps(line);
+    assert!(
+        output.status.success(),
+        "`{line}` failed in the VPS:\n{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+pub(crate) fn try_vps(line: &str) -> Output {
+    Command::new("docker").args(["exec", "provision-lab-vps", "sh", "-c", line]).output().unwrap()
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_for(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let until = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < until, "waited {limit:?} in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}

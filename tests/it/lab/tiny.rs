@@ -1,0 +1,81 @@
+//! A stack of one service beside the real one: first deploys, which the real one has behind it.
+
+use super::{Lab, try_vps, vps};
+
+const COMPOSE: &str = "
+services:
+  web:
+    image: {{ image }}
+    entrypoint: [\"/bin/sh\", \"-c\", \"{{ command }}\"]
+    restart: unless-stopped
+    volumes:
+      - {type: bind, source: ./web, target: /web, read_only: true, bind: {create_host_path: false}}
+      - data:/data
+volumes:
+  data: {}
+";
+
+/// Makes the project one of `project: tiny` with that stack; `command` is what its service runs.
+fn tiny(lab: &Lab, command: &str) {
+    let image = vps("docker ps --filter name=prometheus --format '{{.Image}}'");
+    std::fs::create_dir_all(lab.path("stack/tiny/web")).unwrap();
+    std::fs::write(lab.path("stack/tiny/docker-compose.tiny.yml.tera"), COMPOSE).unwrap();
+    std::fs::write(lab.path("stack/tiny/web/page.txt"), "hello\n").unwrap();
+    std::fs::write(
+        lab.path("stack/tiny/variables.yml"),
+        format!("variables:\n  image: {{type: string, default: {image}}}\n  command: {{type: string, default: {command}}}\n"),
+    )
+    .unwrap();
+    let lab_file = std::fs::read_to_string(lab.path("inventory/lab.yml")).unwrap();
+    let hosts = lab_file.split("variables:").next().unwrap();
+    std::fs::write(
+        lab.path("inventory/lab.yml"),
+        format!("{hosts}project: tiny\nstack: tiny\nremote: {{path: /opt/koprogo/tiny}}\n"),
+    )
+    .unwrap();
+    // The shared file's variables are of the other stack.
+    std::fs::write(lab.path("inventory/all.yml"), "").unwrap();
+    for file in ["lab.yml.age", "lab.recipients.txt"] {
+        std::fs::remove_file(lab.path(&format!("secrets/{file}"))).unwrap();
+    }
+}
+
+fn remove() {
+    vps("docker ps -aq --filter label=com.docker.compose.project=tiny | xargs -r docker rm -f >/dev/null; \
+         docker volume rm -f tiny_data >/dev/null; docker network rm tiny_default >/dev/null 2>&1; \
+         systemctl disable --quiet --now provision-tiny-unseal.service provision-tiny-finish.service 2>/dev/null; \
+         rm -rf /opt/koprogo/tiny /etc/systemd/system/provision-tiny-*; systemctl daemon-reload; \
+         umount /run/provision/tiny 2>/dev/null; rm -rf /run/provision/tiny /run/provision/tiny.control");
+}
+
+#[test]
+fn a_first_deploy_that_fails_leaves_nothing_but_its_log() {
+    let lab = Lab::take();
+    remove();
+    tiny(&lab, "exit 3");
+    let run = lab.deploy();
+    run.ends_with(5, &["vps", "web: it crashes: exit code 3", "nothing of it runs"]);
+    assert_eq!(vps("docker ps -aq --filter label=com.docker.compose.project=tiny"), "");
+    assert_eq!(vps("find /opt/koprogo/tiny -path '*/.provision' -prune -o -type f -print"), "");
+    assert_eq!(vps("ls /etc/systemd/system | grep provision-tiny || true"), "");
+    assert_eq!(vps("docker volume ls -q --filter name=tiny_data"), "tiny_data", "volumes are never deleted");
+    assert!(!try_vps("grep -q ' /run/provision/tiny ' /proc/mounts").status.success());
+    assert_ne!(vps("ls /opt/koprogo/tiny/.provision/log"), "");
+    remove();
+}
+
+#[test]
+fn a_first_deploy_and_files_that_somebody_edited() {
+    let lab = Lab::take();
+    remove();
+    tiny(&lab, "while :; do sleep 1; done");
+    lab.deploy().ends_with(0, &[]);
+    // Somebody edits a file on the host: it is shown as drift, put back, and their edit is kept.
+    vps("echo edited >/opt/koprogo/tiny/web/page.txt");
+    let plan = lab.provision(&["plan", "lab"]);
+    assert!(plan.stdout.contains("drift: web/page.txt"), "{}", plan.stdout);
+    lab.deploy().ends_with(0, &[]);
+    assert_eq!(vps("cat /opt/koprogo/tiny/web/page.txt"), "hello");
+    assert_eq!(vps("cat /opt/koprogo/tiny/.provision/set-aside/*/web/page.txt"), "edited");
+    remove();
+}

@@ -1,0 +1,116 @@
+# shellcheck shell=sh
+# The images: the VPS, the servers beside it, and the stack's services as the VPS will pull them.
+
+# build TAG FOLDER [FILE...]: builds the image of a folder, extra files put beside its Dockerfile, unless the
+# image at hand was made from just that. What it was made from, its parent included, is in a label.
+build() {
+    build_tag=$1 build_from=$LAB/images/$2
+    shift 2
+    build_context=$(mktemp -d "$STATE/build.XXXXXX")
+    cp -R "$build_from/." "$build_context"
+    [ $# -eq 0 ] || cp "$@" "$build_context"
+    build_parent=$(sed -n 's/^FROM \([^$].*\)/\1/p' "$build_context/Dockerfile")
+    # The archive is the same in every clone: no owner, no time, no umask.
+    tar -C "$build_context" --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=go=rX -cf "$build_context.tar" .
+    rm -rf "$build_context"
+    build_hash=$({
+        cat "$build_context.tar"
+        docker image inspect -f '{{.Id}}' "${build_parent:-$DEBIAN}"
+    } | digest)
+    build_have=$(docker image inspect -f '{{index .Config.Labels "provision.lab.inputs"}}' "$build_tag" 2>/dev/null || true)
+    if [ "$build_have" != "$build_hash" ]; then
+        say "building $build_tag"
+        logged "build-$(printf %s "$build_tag" | tr '/:' '--')" build_image "$build_tag" "$build_hash" "$build_context.tar"
+    fi
+    rm -f "$build_context.tar"
+}
+build_image() {
+    # The machine's own network: whatever it takes to reach the Debian mirror, apt here has it already.
+    docker build --force-rm --network host --build-arg "FROM=$DEBIAN" ${http_proxy:+--build-arg "http_proxy=$http_proxy"} \
+        --label "provision.lab.inputs=$2" -t "$1" - <"$3"
+}
+
+# Debian's and upstream's image of each component. Nothing in the second place: it must be stood in for.
+components() {
+    cat <<'EOF'
+prometheus prom/prometheus:v3.13.3 prometheus
+alertmanager prom/alertmanager:v0.34.0 prometheus-alertmanager
+node_exporter prom/node-exporter:v1.12.1 prometheus-node-exporter
+postgres_exporter prometheuscommunity/postgres-exporter:v0.20.1 prometheus-postgres-exporter
+grafana grafana/grafana:12.4.10 -
+postgres postgres:15 -
+EOF
+}
+
+# images_up: afterwards $STATE/images has a line an image: component, image, kind.
+images_up() {
+    find_debian
+    build "$NAME/base" base
+    components >"$STATE/components"
+    # The long builds side by side; each waits mostly for packages.
+    build "$NAME/vps" vps & build_vps=$!
+    build "$NAME/side" side & build_side=$!
+    service_images >"$STATE/images.new" & build_services=$!
+    wait $build_services || die 'the images of the services could not be made'
+    wait $build_vps || die 'the image of the VPS could not be built'
+    wait $build_side || die 'the image of the servers beside the VPS could not be built'
+    mv "$STATE/images.new" "$STATE/images"
+}
+
+service_images() (
+    # Only the table goes to the output.
+    exec 3>&1 1>&2
+    while read -r component real package; do
+        if docker image inspect "$real" >/dev/null 2>&1 || pulled "$real"; then
+            echo "$component $real upstream" >&3
+            continue
+        fi
+        case $component in
+            grafana)
+                build_program grafana-standin standin
+                echo "$component $program_tag STAND-IN" >&3 ;;
+            postgres)
+                build lab/postgres:debian postgres
+                echo "$component lab/postgres:debian debian" >&3 ;;
+            *)
+                build "$NAME/services" services
+                folder=$(printf %s "$component" | tr _ -)
+                tag=lab/$folder:$(debian_version "$package")
+                build "$tag" "$folder"
+                echo "$component $tag debian" >&3 ;;
+        esac
+    done <"$STATE/components"
+    build_program koprogo-backend backend
+    echo "backend $program_tag example" >&3
+)
+
+# build_program FOLDER PROGRAM: an image around a program of the project, whose tag changes with it: a server
+# that has an image of some tag does not ask for it again.
+build_program() {
+    program_tag=lab/$1:1-$(cat "$LAB/images/$1"/* "$STATE/bin/$2" | digest)
+    build "$program_tag" "$1" "$STATE/bin/$2"
+    for program_old in $(docker images --format '{{.Repository}}:{{.Tag}}' "lab/$1" | grep -vxF "$program_tag"); do
+        docker rmi "$program_old" >/dev/null 2>&1 || true
+    done
+}
+
+# debian_version PACKAGE: major.minor of a service, as the image of services has it.
+debian_version() {
+    services=$(docker image inspect -f '{{.Id}}' "$NAME/services")
+    versions=$STATE/versions-${services#sha256:}
+    [ -s "$versions" ] || docker run --rm --entrypoint cat "$NAME/services" /usr/share/lab/versions </dev/null >"$versions"
+    sed -n "s/^$1 \([0-9]*:\)\{0,1\}\([0-9]*\.[0-9]*\).*/\2/p" "$versions"
+}
+
+image_of() { sed -n "s/^$1 \([^ ]*\) .*/\1/p" "$STATE/images"; }
+
+images_down() {
+    # An image that another stands on cannot go before it: three storeys, three passes.
+    for _ in 1 2 3; do
+        for image in $(docker images --format '{{.Repository}}:{{.Tag}}' --filter label=provision.lab.inputs | grep -vF '<none>'); do
+            docker rmi "$image" >/dev/null 2>&1 || true
+        done
+    done
+    docker image prune -f --filter label=provision.lab.inputs >/dev/null
+    docker rmi "$NAME/debian:$SUITE" >/dev/null 2>&1 || true
+}
