@@ -118,9 +118,23 @@ fn syntax_problem(file: &str, source: &str, error: &serde_yaml::Error) -> Proble
     let place = error
         .location()
         .map_or_else(|| Place::file(file), |at| Place::at(file, source, at.line(), at.column()));
+    let (what, hint) = explain(error);
+    Problem::new(place, what, hint)
+}
+
+/// What an error of reading YAML into a type says, without its place, and what to do about it.
+#[must_use]
+pub fn explain(error: &serde_yaml::Error) -> (String, String) {
     let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
-    Problem::new(place, text.clone(), unknown_name_hint(&text))
+    let text = text.split(" at line ").next().unwrap_or(&text);
+    let hint = unknown_name_hint(text);
+    if !hint.is_empty() {
+        // The hint has the names that are known.
+        let what = text.split(", expected ").next().unwrap_or(text);
+        return (what.to_owned(), hint);
+    }
+    let hint = if text.ends_with("expected u16") { "A number from 0 to 65535." } else { "" };
+    (text.to_owned(), hint.to_owned())
 }
 
 /// serde says "unknown field `x`, expected one of `a`, `b`": the hint is made of that text, since serde

@@ -67,3 +67,119 @@ pub fn archive(
     let digest = crate::stack::digest(&archive);
     Ok(Bundle { archive, digest })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io::Read as _;
+
+    use super::super::testing::{Sketch, generated, release, running, scripts};
+    use super::super::{HostState, make, seal};
+    use super::*;
+    use crate::plan::check::Question;
+    use crate::secrets::Secrets;
+    use crate::stack::{File, digest};
+
+    const VALUE: &str = "Zk3mPq8vLw2xRt6yBn4c";
+    const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPgzDy1fXzCx/tms8FoIGAbEMCOBhwPX+J5ZWVtnxNAw";
+
+    fn sample() -> Release {
+        release(&[Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() }])
+    }
+
+    fn packed(release: &Release, state: &HostState, sealed: Option<&SealedBundle>) -> (Bundle, Vec<(String, u32, Vec<u8>)>) {
+        let generated = generated(release);
+        let plan = make(release, &generated, state, &scripts(), 10);
+        let texts = BTreeMap::from([("lib.sh", "lib".to_owned()), ("verbs.sh", "verbs".to_owned())]);
+        let units = BTreeMap::from([("p.service".to_owned(), "[Unit]\n".to_owned())]);
+        let question = Question::Ready { port: 1, path: "/".to_owned() };
+        let checks = [Check { name: "s0.ready".to_owned(), service: "s0".to_owned(), question }];
+        let bundle = archive(&plan, release, &generated, &checks, &texts, &units, sealed).unwrap();
+        let mut archive = tar::Archive::new(&bundle.archive[..]);
+        let members = archive
+            .entries()
+            .unwrap()
+            .map(|entry| {
+                let mut entry = entry.unwrap();
+                let mut content = Vec::new();
+                entry.read_to_end(&mut content).unwrap();
+                let path = entry.path().unwrap().to_str().unwrap().to_owned();
+                (path, entry.header().mode().unwrap(), content)
+            })
+            .collect();
+        (bundle, members)
+    }
+
+    fn paths(members: &[(String, u32, Vec<u8>)]) -> Vec<String> {
+        members.iter().map(|(path, mode, _)| format!("{path} {mode:o}")).collect()
+    }
+
+    #[test]
+    fn a_first_bundle_has_everything_and_only_ciphertext_of_secrets() {
+        let release = sample();
+        let secrets = Secrets::for_tests(&[("a", VALUE)]);
+        let sealed = seal(&release, &secrets, HOST_KEY).unwrap();
+        let (bundle, members) = packed(&release, &HostState::default(), Some(&sealed));
+        assert_eq!(
+            paths(&members),
+            [
+                "bin/lib.sh 755",
+                "bin/verbs.sh 755",
+                "release/manifest 600",
+                "release/forward 600",
+                "release/back 600",
+                "release/checks.json 600",
+                "release/units/p.service 644",
+                "release/sealed.age 600",
+                "release/files/docker-compose.p.yml 644",
+                "release/files/docker-compose.provision.yml 644",
+                "release/files/s0/conf.yml 644",
+                "release/files/s0/dashboards/a.json 644",
+                "release/files/s0/rules/a.yml 644",
+            ]
+        );
+        assert_eq!(bundle.digest, digest(&bundle.archive));
+        let holds = |text: &[u8]| bundle.archive.windows(text.len()).any(|window| window == text);
+        assert!(!holds(VALUE.as_bytes()));
+        assert!(!holds(b"PROVISIONSECRET"));
+        assert!(members[7].2.starts_with(b"age-encryption.org/v1\n"));
+    }
+
+    #[test]
+    fn what_the_host_has_is_not_sent_again() {
+        let old = sample();
+        let state = running(&old, &generated(&old));
+        let mut new = old.clone();
+        new.files.insert("s0/rules/a.yml".to_owned(), File::new(b"changed\n".to_vec()));
+        let (_, members) = packed(&new, &state, None);
+        let sent: Vec<String> = paths(&members).into_iter().filter(|path| !path.starts_with("release/units")).collect();
+        assert_eq!(
+            sent,
+            [
+                "release/manifest 600",
+                "release/forward 600",
+                "release/back 600",
+                "release/checks.json 600",
+                // Not a reload here: the label changes with the rule.
+                "release/files/docker-compose.provision.yml 644",
+                "release/files/s0/rules/a.yml 644",
+            ]
+        );
+        assert_eq!(members.iter().find(|(path, ..)| path.ends_with("a.yml")).unwrap().2, b"changed\n");
+    }
+
+    #[test]
+    fn long_paths_survive_the_archive() {
+        let mut release = sample();
+        let path = format!("s0/{}/{}.yml", "d".repeat(120), "f".repeat(120));
+        release.files.insert(path.clone(), File::new(b"x".to_vec()));
+        let (_, members) = packed(&release, &HostState::default(), None);
+        assert!(members.iter().any(|(name, ..)| *name == format!("release/files/{path}")));
+    }
+
+    #[test]
+    fn equal_plans_are_packed_into_equal_bundles() {
+        let release = sample();
+        assert_eq!(packed(&release, &HostState::default(), None).0, packed(&release, &HostState::default(), None).0);
+    }
+}

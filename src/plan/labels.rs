@@ -101,3 +101,72 @@ fn override_file(labels: &BTreeMap<String, String>) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::testing::{Sketch, fingerprints, generated, release};
+    use super::*;
+    use crate::yaml::{Document, Value};
+
+    fn sample() -> Release {
+        release(&[Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() }, Sketch::default()])
+    }
+
+    #[test]
+    fn the_generated_file_has_one_label_for_each_service() {
+        let release = sample();
+        let generated = generated(&release);
+        let text = String::from_utf8(generated.files[OVERRIDE_FILE].content.clone()).unwrap();
+        let document = Document::parse(OVERRIDE_FILE, &text).unwrap();
+        let services = document.value()["services"].as_mapping().unwrap();
+        assert_eq!(services.len(), release.services.len());
+        for (name, label) in &generated.labels {
+            assert_eq!(services[name.as_str()]["labels"]["provision.digest"].as_str(), Some(label.as_str()));
+            assert_eq!(services[name.as_str()].as_mapping().unwrap().len(), 1);
+        }
+        assert_eq!(document.value().as_mapping().unwrap().keys().filter_map(Value::as_str).collect::<Vec<_>>(), ["services"]);
+    }
+
+    #[test]
+    fn a_service_name_that_looks_like_a_number_stays_a_name() {
+        let text = override_file(&BTreeMap::from([("1".to_owned(), "00".to_owned()), ("no".to_owned(), "1e3".to_owned())]));
+        let document = Document::parse(OVERRIDE_FILE, &text).unwrap();
+        assert_eq!(document.value()["services"]["1"]["labels"]["provision.digest"].as_str(), Some("00"));
+        assert_eq!(document.value()["services"]["no"]["labels"]["provision.digest"].as_str(), Some("1e3"));
+    }
+
+    #[test]
+    fn the_id_changes_with_every_input() {
+        let release = sample();
+        let id = generated(&release).id;
+        assert_eq!(id.0.len(), 16);
+        assert_ne!(generate(&release, &fingerprints(&release, Some("a"))).id, id, "a secret");
+        let change = |alter: fn(&mut Release)| {
+            let mut release = release.clone();
+            alter(&mut release);
+            generated(&release).id
+        };
+        assert_ne!(change(|r| r.project = "q".to_owned()), id, "project");
+        assert_ne!(change(|r| drop(r.files.insert("x".to_owned(), File::new(Vec::new())))), id, "a file");
+        assert_ne!(change(|r| drop(r.files.remove("s1/conf.yml"))), id, "one file less");
+        assert_ne!(change(|r| r.services.get_mut("s0").unwrap().uid = 7), id, "the reader of a secret");
+        assert_ne!(change(|r| r.services.get_mut("s0").unwrap().definition = digest(b"x")), id, "a definition");
+    }
+
+    #[test]
+    fn a_sealed_file_is_part_of_its_services_label() {
+        let mut release = sample();
+        let template = SecretFile::Template { path: "t.conf".to_owned(), names: BTreeSet::from(["a".to_owned()]) };
+        release.services.get_mut("s0").unwrap().secrets.insert("t.conf".to_owned(), template);
+        release.sealed.insert("t.conf".to_owned(), File::new(b"one".to_vec()));
+        let one = generated(&release);
+        release.sealed.insert("t.conf".to_owned(), File::new(b"two".to_vec()));
+        let two = generated(&release);
+        assert_ne!(one.labels["s0"], two.labels["s0"]);
+        assert_eq!(one.labels["s1"], two.labels["s1"]);
+        assert_ne!(one.sealed_digest, two.sealed_digest);
+        assert!(!two.files.contains_key("t.conf"), "a sealed file is no file of the remote folder");
+    }
+}

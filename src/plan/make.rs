@@ -277,3 +277,7 @@ fn add_dependents(release: &Release, changes: &mut BTreeMap<String, ServiceChang
         changes.extend(more.into_iter().map(|change| (change.service.clone(), change)));
     }
 }
+
+#[cfg(test)]
+#[path = "make_tests.rs"]
+mod tests;

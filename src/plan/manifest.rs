@@ -30,3 +30,34 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
     let _ = writeln!(text, "sealed\t{}", generated.sealed_digest);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::testing::{Sketch, generated, release};
+    use super::*;
+
+    #[test]
+    fn a_manifest_has_one_whole_line_for_each_thing() {
+        let mut release = release(&[
+            Sketch { reloads: true, secrets: BTreeSet::from(["a", "b"]), ..Sketch::default() },
+            Sketch::default(),
+        ]);
+        release.services.get_mut("s0").unwrap().ports = vec![9090];
+        let generated = generated(&release);
+        let text = manifest(&release, &generated);
+        assert!(text.ends_with('\n'));
+        let mut counts = std::collections::BTreeMap::new();
+        for line in text.lines() {
+            let fields: Vec<&str> = line.split('\t').collect();
+            assert!(fields.iter().all(|field| !field.is_empty() && !field.contains(char::is_control)), "{line:?}");
+            *counts.entry((fields[0].to_owned(), fields.len())).or_insert(0) += 1;
+        }
+        let counts: Vec<String> = counts.iter().map(|((word, fields), n)| format!("{word}/{fields} {n}")).collect();
+        assert_eq!(
+            counts,
+            ["compose/2 1", "file/3 8", "fingerprint/3 2", "port/3 1", "sealed/2 1", "secret/4 2", "service/6 2"]
+        );
+    }
+}

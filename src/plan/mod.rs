@@ -12,6 +12,8 @@ mod requirements;
 mod seal;
 mod state;
 mod step;
+#[cfg(test)]
+mod testing;
 
 pub use bundle::{Bundle, archive};
 pub use checks::checks;

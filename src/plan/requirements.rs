@@ -99,11 +99,11 @@ mod tests {
         assert!(requirements(&release(), &good(), 1 << 30).is_ok());
         let stopped =
             HostState { docker: None, docker_error: "Cannot connect to the daemon".to_owned(), ..good() };
-        insta::assert_snapshot!(refusal(&stopped), @"");
-        insta::assert_snapshot!(refusal(&HostState { compose: None, ..good() }), @"");
-        insta::assert_snapshot!(refusal(&HostState { disk_free: 5 << 20, ..good() }), @"");
-        insta::assert_snapshot!(refusal(&HostState { networks: BTreeSet::new(), ..good() }), @"");
+        insta::assert_snapshot!(refusal(&stopped), @"prepare the host: the docker engine does not answer: Cannot connect to the daemon | Start it on the host: `systemctl start docker`; `journalctl -u docker` says why it stopped. Nothing was changed: containers that ran may still run.");
+        insta::assert_snapshot!(refusal(&HostState { compose: None, ..good() }), @"prepare the host: docker has no `compose` | Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).");
+        insta::assert_snapshot!(refusal(&HostState { disk_free: 5 << 20, ..good() }), @"prepare the host: the disk is full: 5 MB free for the remote folder, 1024 MB are wanted | Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large. `deploy: {min_free_disk: …}` in the inventory is the limit.");
+        insta::assert_snapshot!(refusal(&HostState { networks: BTreeSet::new(), ..good() }), @"prepare the host: the docker network app is not there | It belongs to the application: start that first, or correct its name in the inventory. There are: .");
         let no_age = HostState { missing_commands: BTreeSet::from(["age".to_owned()]), ..good() };
-        insta::assert_snapshot!(refusal(&no_age), @"");
+        insta::assert_snapshot!(refusal(&no_age), @"prepare the host: these commands are missing: age | Install them: `apt-get install age util-linux coreutils tar mount`.");
     }
 }

@@ -122,6 +122,14 @@ impl Reader<'_> {
         let text = |key: &str| definition.get(key).and_then(Value::as_str).map(str::to_owned);
         let image = text("image").unwrap_or_default();
         self.image(name, &image, definition);
+        // These become words of the lists that the host carries out.
+        if !is_plain(name) {
+            self.problem(&at, format!("{name:?} is not a service name"), "Letters, digits, `-`, `_` and `.`.");
+        }
+        if let Some(container) = text("container_name").filter(|container| !is_plain(container)) {
+            let what = format!("{container:?} is not a container name");
+            self.problem(&["services", name, "container_name"], what, "Letters, digits, `-`, `_` and `.`.");
+        }
         if definition.get("privileged").and_then(Value::as_bool) == Some(true) {
             self.problem(
                 &["services", name, "privileged"],
@@ -130,6 +138,10 @@ impl Reader<'_> {
             );
         }
         let extension = self.extension(name, definition);
+        if let Some(reload) = extension.reload.as_ref().filter(|reload| !is_signal(&reload.signal)) {
+            let what = format!("{:?} is not a signal", reload.signal);
+            self.problem(&["services", name, "x-provision", "reload", "signal"], what, "Without SIG: HUP or USR1.");
+        }
         let restart = text("restart");
         if restart.is_none() && !extension.one_shot {
             self.problem(
@@ -168,6 +180,8 @@ impl Reader<'_> {
             );
         } else if image.is_empty() {
             self.problem(&path, format!("`{name}` has no `image:`"), "Name one with a tag.");
+        } else if image.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            self.problem(&path, format!("{image:?} is not an image"), "Like docker.io/prom/prometheus:v3.13.3.");
         } else {
             let last = image.rsplit('/').next().unwrap_or(image);
             let pinned = image.contains('@') || last.split_once(':').is_some_and(|(_, tag)| tag != "latest");
@@ -186,7 +200,9 @@ impl Reader<'_> {
         match serde_yaml::from_value(value.clone()) {
             Ok(extension) => extension,
             Err(error) => {
-                self.problem(&["services", name, "x-provision"], error.to_string(), "See docs/stack.md.");
+                let (what, hint) = crate::yaml::explain(&error);
+                let hint = if hint.is_empty() { "See docs/stack.md.".to_owned() } else { hint };
+                self.problem(&["services", name, "x-provision"], what, hint);
                 Extension::default()
             }
         }
@@ -348,6 +364,18 @@ fn by_file(line: &str) -> &'static str {
         "Give it as a file: name it in `x-provision: {secrets: {file: secret}}` and let the program read \
          /run/secrets/<file>."
     }
+}
+
+/// What docker takes as a name.
+fn is_plain(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
+fn is_signal(name: &str) -> bool {
+    !name.starts_with("SIG")
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 /// Names in a `depends_on`, which is a list or a map.

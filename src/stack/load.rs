@@ -30,8 +30,8 @@ pub fn load(environment: &Environment) -> Result<Release> {
         None => Document::parse(&format!("{folder}/{}", variables::FILE), "variables: {}"),
     }
     .map_err(fail)?;
-    let mut values =
-        variables::resolve(&declared, &environment.variables, &environment.name).map_err(fail)?;
+    let (mut values, mut problems) = variables::resolve(&declared, &environment.variables, &environment.name)
+        .map_err(|problem| fail(vec![problem]))?;
     for (name, value) in [
         ("environment", environment.name.clone()),
         ("project", environment.project.clone()),
@@ -41,6 +41,12 @@ pub fn load(environment: &Environment) -> Result<Release> {
         values.insert(name.to_owned(), Value::from(value));
     }
 
+    if !problems.is_empty() {
+        // Rendered with wrong values there would be mistakes that are none.
+        let (templates, _, _) = split(&folder, sources);
+        problems.extend(render::mistakes(&folder, &templates, &values));
+        return Err(fail(problems));
+    }
     let files = rendered(&folder, sources, &values).map_err(fail)?;
     let release = assemble(environment, &folder, files).map_err(fail)?;
     Ok(release)
@@ -84,15 +90,12 @@ fn read_folder(
     Ok(())
 }
 
-/// Renders the templates, copies the rest, and parses what says that it is YAML or JSON.
-fn rendered(
+/// The templates, the other files, and what cannot be either.
+fn split(
     folder: &str,
     sources: BTreeMap<String, Vec<u8>>,
-    values: &BTreeMap<String, Value>,
-) -> std::result::Result<BTreeMap<String, File>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut templates = BTreeMap::new();
-    let mut files = BTreeMap::new();
+) -> (BTreeMap<String, String>, BTreeMap<String, File>, Vec<Problem>) {
+    let (mut templates, mut files, mut problems) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     for (path, bytes) in sources {
         if !path.ends_with(render::SUFFIX) {
             files.insert(path, File::new(bytes));
@@ -105,6 +108,16 @@ fn rendered(
             Err(_) => problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", "")),
         }
     }
+    (templates, files, problems)
+}
+
+/// Renders the templates, copies the rest, and parses what says that it is YAML or JSON.
+fn rendered(
+    folder: &str,
+    sources: BTreeMap<String, Vec<u8>>,
+    values: &BTreeMap<String, Value>,
+) -> std::result::Result<BTreeMap<String, File>, Vec<Problem>> {
+    let (templates, mut files, mut problems) = split(folder, sources);
     match render::render(folder, &templates, values) {
         Ok(rendered) => {
             for (path, text) in rendered {
@@ -142,7 +155,10 @@ fn rendered(
             Some("json") => {
                 if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(&file.content) {
                     let place = Place::at(format!("{shown} (rendered)"), &text, error.line(), error.column());
-                    problems.push(Problem::new(place, error.to_string(), ""));
+                    // The place has line and column already.
+                    let what = error.to_string();
+                    let what = what.split(" at line ").next().unwrap_or(&what);
+                    problems.push(Problem::new(place, what, ""));
                 }
             }
             _ => {}

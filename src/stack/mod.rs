@@ -3,6 +3,7 @@
 //! Never sees a secret's value and does not know that hosts exist.
 
 mod compose;
+mod keys;
 mod load;
 mod release;
 mod render;

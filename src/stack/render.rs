@@ -4,12 +4,30 @@ use std::collections::BTreeMap;
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera, TeraResult};
 
+use super::keys;
 use crate::error::{Place, Problem};
 use crate::secrets::token;
 use crate::yaml::{Value, suggestion};
 
 /// The ending of a template's name; the rendered file has none.
 pub(super) const SUFFIX: &str = ".tera";
+
+/// What is wrong with the templates whatever the values are: syntax, names that nothing defines. `values`
+/// are looked at for their names only.
+pub(super) fn mistakes(
+    folder: &str,
+    templates: &BTreeMap<String, String>,
+    values: &BTreeMap<String, Value>,
+) -> Vec<Problem> {
+    prepare(folder, templates, values).map_or_else(|problems| problems, |prepared| prepared.problems)
+}
+
+/// The templates that can be rendered, and what is wrong with the others.
+struct Prepared<'a> {
+    tera: Tera,
+    good: Vec<&'a str>,
+    problems: Vec<Problem>,
+}
 
 /// Renders every template.
 ///
@@ -23,6 +41,29 @@ pub(super) fn render(
     templates: &BTreeMap<String, String>,
     values: &BTreeMap<String, Value>,
 ) -> Result<BTreeMap<String, String>, Vec<Problem>> {
+    let Prepared { tera, good, mut problems } = prepare(folder, templates, values)?;
+    let mut context = Context::new();
+    for (name, value) in values {
+        context.insert(name.clone(), value);
+    }
+    let mut rendered = BTreeMap::new();
+    for path in good {
+        match tera.render(path, &context) {
+            Ok(text) => {
+                let path = path.strip_suffix(SUFFIX).unwrap_or(path);
+                rendered.insert(path.to_owned(), text);
+            }
+            Err(error) => problems.push(problem(folder, path, templates, &error)),
+        }
+    }
+    if problems.is_empty() { Ok(rendered) } else { Err(problems) }
+}
+
+fn prepare<'a>(
+    folder: &str,
+    templates: &'a BTreeMap<String, String>,
+    values: &BTreeMap<String, Value>,
+) -> Result<Prepared<'a>, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut tera = engine();
     // All at once: a template may include another. One that does not parse hides the others' mistakes only
@@ -41,26 +82,14 @@ pub(super) fn render(
         problems.push(problem(folder, first, templates, &error));
         return Err(problems);
     }
-    let mut context = Context::new();
-    for (name, value) in values {
-        context.insert(name.clone(), value);
-    }
-    let mut rendered = BTreeMap::new();
-    for (path, text) in good {
-        let unknown = unknown_variables(&tera, folder, path, text, values);
-        if !unknown.is_empty() {
-            problems.extend(unknown);
-            continue;
-        }
-        match tera.render(path, &context) {
-            Ok(text) => {
-                let path = path.strip_suffix(SUFFIX).unwrap_or(path);
-                rendered.insert(path.to_owned(), text);
-            }
-            Err(error) => problems.push(problem(folder, path, templates, &error)),
-        }
-    }
-    if problems.is_empty() { Ok(rendered) } else { Err(problems) }
+    good.retain(|(path, text)| {
+        let mut unknown = unknown_variables(&tera, folder, path, text, values);
+        unknown.extend(keys::unknown(&format!("{folder}/{path}"), text, values));
+        let is_good = unknown.is_empty();
+        problems.extend(unknown);
+        is_good
+    });
+    Ok(Prepared { tera, good: good.into_iter().map(|(path, _)| path).collect(), problems })
 }
 
 fn engine() -> Tera {
@@ -129,10 +158,31 @@ fn problem(folder: &str, path: &str, templates: &BTreeMap<String, String>, error
             let text = templates.get(file).map_or("", String::as_str);
             let span = report.span();
             let place = Place::at(format!("{folder}/{file}"), text, span.start_line, span.start_col + 1);
-            Problem::new(place, report.message().to_owned(), "")
+            Problem::new(place, fragment(report.message()), "")
         }
-        other => Problem::new(Place::file(format!("{folder}/{path}")), format!("{other}"), ""),
+        other => {
+            let text = other.to_string();
+            let what = fragment(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
+            Problem::new(pointed_at(folder, templates, &text).unwrap_or_else(|| Place::file(format!("{folder}/{path}"))), what, "")
+        }
     }
+}
+
+/// tera's sentence as a lower-case fragment.
+fn fragment(message: &str) -> String {
+    let message = message.trim_end_matches('.');
+    let mut letters = message.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The place in a report that tera hands out as text only: its line `--> file:line:column`.
+fn pointed_at(folder: &str, templates: &BTreeMap<String, String>, report: &str) -> Option<Place> {
+    let place = report.lines().find_map(|line| line.trim_start().strip_prefix("--> "))?;
+    let mut parts = place.rsplitn(3, ':');
+    let column = parts.next()?.parse().ok()?;
+    let line = parts.next()?.parse().ok()?;
+    let file = parts.next()?;
+    Some(Place::at(format!("{folder}/{file}"), templates.get(file)?, line, column))
 }
 
 #[cfg(test)]
@@ -165,6 +215,6 @@ mod tests {
 
     #[test]
     fn a_syntax_error_has_its_place() {
-        insta::assert_snapshot!(rendered("x\n{{ interval ").unwrap_err(), @"");
+        insta::assert_snapshot!(rendered("x\n{{ interval ").unwrap_err(), @"stack/m/a.yml.tera:2:12: unexpected end of input |");
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::error::Problem;
 use crate::inventory::{Variables, units};
-use crate::yaml::{Document, Value, suggestion};
+use crate::yaml::{Document, Value, did_you_mean, suggestion};
 
 /// The file in a stack's folder that declares its variables; it is not part of the release.
 pub(super) const FILE: &str = "variables.yml";
@@ -60,21 +60,26 @@ enum Kind {
     Map,
 }
 
-/// The declared variables with the inventory's values over their defaults, each checked.
+/// The declared variables with the inventory's values over their defaults, each checked, and everything that
+/// is missing (its value is then null), unknown or of the wrong type, with its place in the inventory.
 ///
 /// # Errors
-/// Everything that is missing, unknown or of the wrong type, with its place in the inventory.
+/// What is wrong in the declarations.
 pub(super) fn resolve(
     declared: &Document,
     given: &Variables,
     environment: &str,
-) -> Result<BTreeMap<String, Value>, Vec<Problem>> {
-    let declarations = declared.to::<Declarations>().map_err(|problem| vec![problem])?.variables;
+) -> Result<(BTreeMap<String, Value>, Vec<Problem>), Problem> {
+    let declarations = declared.to::<Declarations>()?.variables;
     let mut problems = Vec::new();
     let known: Vec<&str> = declarations.keys().map(String::as_str).collect();
     for name in given.values.keys().filter(|name| !declarations.contains_key(*name)) {
         let what = format!("the stack has no variable `{name}`");
-        problems.push(Problem::new(given.place(&[name]), what, suggestion(name, &known)));
+        let hint = did_you_mean(name, known.iter().copied()).map_or_else(
+            || format!("{} has all that can be set.", declared.file()),
+            |near| format!("Did you mean `{near}`?"),
+        );
+        problems.push(Problem::new(given.place(&[name]), what, hint));
     }
     let mut values = BTreeMap::new();
     for (name, declaration) in &declarations {
@@ -91,12 +96,12 @@ pub(super) fn resolve(
             (None, Some(default)) => default.clone(),
             (None, None) => {
                 problems.push(missing(name, declaration, environment));
-                continue;
+                Value::Null
             }
         };
         values.insert(name.clone(), value);
     }
-    if problems.is_empty() { Ok(values) } else { Err(problems) }
+    Ok((values, problems))
 }
 
 fn missing(name: &str, declaration: &Declaration, environment: &str) -> Problem {
@@ -132,7 +137,12 @@ fn merged(
     let mut result = default.clone();
     for (key, value) in value {
         let key_text = key.as_str().unwrap_or_default();
-        if result.insert(key.clone(), value.clone()).is_none() {
+        if let Some(before) = result.insert(key.clone(), value.clone()) {
+            // Any text is true in a template's `if`: "off" would switch a component on.
+            if let Err((what, hint)) = alike(&before, value) {
+                problems.push(Problem::new(given.place(&[name, key_text]), format!("`{name}.{key_text}` {what}"), hint));
+            }
+        } else {
             let known: Vec<&str> = default.keys().filter_map(Value::as_str).collect();
             problems.push(Problem::new(
                 given.place(&[name, key_text]),
@@ -142,6 +152,18 @@ fn merged(
         }
     }
     Value::Mapping(result)
+}
+
+/// Whether an entry of a map is of its default's type.
+fn alike(default: &Value, value: &Value) -> Result<(), (String, String)> {
+    let kind = match default {
+        Value::Bool(_) => Kind::Bool,
+        Value::Number(number) if number.is_f64() => Kind::Number,
+        Value::Number(_) => Kind::Int,
+        Value::String(_) => Kind::String,
+        _ => return Ok(()),
+    };
+    fits(&Declaration { kind, default: None, help: String::new(), min: None, max: None }, value)
 }
 
 fn check(name: &str, declaration: &Declaration, value: &Value, given: &Variables, problems: &mut Vec<Problem>) {

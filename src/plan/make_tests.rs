@@ -1,0 +1,313 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, subsequence};
+
+use super::super::testing::{Sketch, fingerprints, generated, name, release, running, scripts};
+use super::super::{OVERRIDE_FILE, generate};
+use super::*;
+use crate::stack::File;
+
+const SECRETS: [&str; 3] = ["a", "b", "c"];
+
+/// One to five services; each may depend on those before it.
+fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
+    let one = (any::<bool>(), subsequence(SECRETS.to_vec(), 0..=3), any::<[bool; 5]>());
+    prop::collection::vec(one, 1..=5).prop_map(|list| {
+        list.into_iter()
+            .enumerate()
+            .map(|(index, (reloads, secrets, depends))| Sketch {
+                reloads,
+                secrets: secrets.into_iter().collect(),
+                depends_on: (0..index).filter(|other| depends[*other]).collect(),
+            })
+            .collect()
+    })
+}
+
+fn plan(release: &Release, state: &HostState) -> Plan {
+    make(release, &generated(release), state, &scripts(), 10)
+}
+
+fn change(release: &mut Release, path: &str) {
+    release.files.insert(path.to_owned(), File::new(b"changed\n".to_vec()));
+}
+
+/// The names of the services with this action.
+fn with_action(plan: &Plan, action: &str) -> BTreeSet<String> {
+    plan.services
+        .iter()
+        .filter(|change| change.action == action)
+        .map(|change| change.service.clone())
+        .collect()
+}
+
+/// `first` and everything that depends on one of them, however indirectly.
+fn and_dependents(sketches: &[Sketch], first: BTreeSet<usize>) -> BTreeSet<String> {
+    let mut all = first;
+    // A service depends on earlier ones only, so one pass in order finds all.
+    for (index, sketch) in sketches.iter().enumerate() {
+        if sketch.depends_on.iter().any(|other| all.contains(other)) {
+            all.insert(index);
+        }
+    }
+    all.into_iter().map(name).collect()
+}
+
+fn verbs(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(|step| step.line().split('\t').next().unwrap().to_owned()).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_same_inputs_give_the_same_release_and_plan(sketches in sketches()) {
+        let (one, two) = (release(&sketches), release(&sketches));
+        prop_assert_eq!(generated(&one), generated(&two));
+        let state = HostState::default();
+        prop_assert_eq!(plan(&one, &state), plan(&two, &state));
+    }
+
+    #[test]
+    fn what_was_deployed_needs_nothing(sketches in sketches()) {
+        let release = release(&sketches);
+        let plan = plan(&release, &running(&release, &generated(&release)));
+        prop_assert!(plan.is_empty() && plan.back.is_empty() && plan.lines().is_empty());
+        prop_assert!(plan.send.is_empty() && plan.scripts.is_empty() && !plan.send_sealed);
+    }
+
+    #[test]
+    fn a_changed_dashboard_touches_no_service(sketches in sketches(), which in any::<Index>()) {
+        let old = release(&sketches);
+        let mut new = old.clone();
+        let path = format!("{}/dashboards/a.json", name(which.index(sketches.len())));
+        change(&mut new, &path);
+        let plan = plan(&new, &running(&old, &generated(&old)));
+        prop_assert!(plan.services.is_empty(), "{:?}", plan.services);
+        prop_assert!(!verbs(&plan.forward).contains(&"signal".to_owned()));
+        prop_assert_eq!(&plan.changed_files, std::slice::from_ref(&path));
+        prop_assert_eq!(&plan.send, &[path]);
+        prop_assert!(!plan.send_sealed);
+    }
+
+    #[test]
+    fn a_changed_rule_is_one_reload_or_else_recreates(sketches in sketches(), which in any::<Index>()) {
+        let index = which.index(sketches.len());
+        let old = release(&sketches);
+        let mut new = old.clone();
+        change(&mut new, &format!("{}/rules/a.yml", name(index)));
+        let plan = plan(&new, &running(&old, &generated(&old)));
+        let signals: Vec<&Step> =
+            plan.forward.iter().filter(|step| matches!(step, Step::Signal { .. })).collect();
+        if sketches[index].reloads {
+            prop_assert_eq!(plan.services.len(), 1);
+            prop_assert_eq!(with_action(&plan, "reload"), BTreeSet::from([name(index)]));
+            let expected = Step::Signal { service: name(index), signal: "HUP".to_owned() };
+            prop_assert_eq!(signals, vec![&expected]);
+        } else {
+            prop_assert!(signals.is_empty());
+            prop_assert_eq!(with_action(&plan, "recreate"), and_dependents(&sketches, BTreeSet::from([index])));
+        }
+    }
+
+    #[test]
+    fn a_changed_configuration_recreates_its_service_and_what_depends_on_it(
+        sketches in sketches(), which in any::<Index>()
+    ) {
+        let index = which.index(sketches.len());
+        let old = release(&sketches);
+        let mut new = old.clone();
+        change(&mut new, &format!("{}/conf.yml", name(index)));
+        let plan = plan(&new, &running(&old, &generated(&old)));
+        prop_assert_eq!(with_action(&plan, "recreate"), and_dependents(&sketches, BTreeSet::from([index])));
+        prop_assert_eq!(plan.services.len(), with_action(&plan, "recreate").len());
+    }
+
+    #[test]
+    fn a_changed_secret_recreates_its_consumers_and_what_depends_on_them(
+        sketches in sketches(), which in 0..3_usize
+    ) {
+        let release = release(&sketches);
+        let old = generated(&release);
+        let new = generate(&release, &fingerprints(&release, Some(SECRETS[which])));
+        let plan = make(&release, &new, &running(&release, &old), &scripts(), 10);
+        let consumers: BTreeSet<usize> =
+            (0..sketches.len()).filter(|index| sketches[*index].secrets.contains(SECRETS[which])).collect();
+        prop_assert_eq!(plan.send_sealed, !consumers.is_empty());
+        prop_assert_eq!(plan.is_empty(), consumers.is_empty());
+        prop_assert_eq!(plan.services.len(), with_action(&plan, "recreate").len());
+        for index in &consumers {
+            let change = plan.services.iter().find(|change| change.service == name(*index)).unwrap();
+            prop_assert_eq!(&change.because, &[format!("the secret {} changed", SECRETS[which])]);
+        }
+        prop_assert_eq!(with_action(&plan, "recreate"), and_dependents(&sketches, consumers));
+    }
+
+    #[test]
+    fn a_service_that_is_gone_is_removed(sketches in sketches()) {
+        let old = release(&sketches);
+        let mut shorter = sketches.clone();
+        shorter.pop();
+        let new = release(&shorter);
+        let last = name(shorter.len());
+        let plan = plan(&new, &running(&old, &generated(&old)));
+        prop_assert_eq!(plan.services.len(), 1);
+        prop_assert_eq!(with_action(&plan, "remove"), BTreeSet::from([last.clone()]));
+        prop_assert_eq!(plan.removed_files.len(), 3);
+        let prefix = format!("{last}/");
+        prop_assert!(plan.removed_files.iter().all(|path| path.starts_with(&prefix)));
+    }
+
+    #[test]
+    fn exactly_what_differs_is_sent(
+        sketches in sketches(), changed in any::<Vec<Index>>(), missing in any::<Vec<Index>>()
+    ) {
+        let release = release(&sketches);
+        let generated = generated(&release);
+        let mut state = running(&release, &generated);
+        let paths: Vec<String> = generated.files.keys().cloned().collect();
+        for index in &changed {
+            state.files.insert(index.get(&paths).clone(), "0".repeat(64));
+        }
+        for index in &missing {
+            state.files.remove(index.get(&paths));
+        }
+        let plan = make(&release, &generated, &state, &scripts(), 10);
+        let differ: BTreeSet<String> = changed.iter().chain(&missing).map(|index| index.get(&paths).clone()).collect();
+        prop_assert_eq!(plan.send.iter().cloned().collect::<BTreeSet<_>>(), differ.clone());
+        prop_assert_eq!(plan.send.len(), differ.len());
+        prop_assert_eq!(plan.is_empty(), differ.is_empty());
+        // The release is the same: what differs was edited on the host.
+        prop_assert!(plan.changed_files.is_empty());
+        let shown: Vec<String> = differ.into_iter().filter(|path| path != OVERRIDE_FILE).collect();
+        prop_assert_eq!(&plan.drifted_files, &shown);
+    }
+}
+
+fn two() -> Release {
+    let web = Sketch { reloads: true, secrets: BTreeSet::from(["a"]), ..Sketch::default() };
+    release(&[web, Sketch::default()])
+}
+
+#[test]
+fn a_first_deploy_creates_all_and_goes_back_to_nothing() {
+    let release = two();
+    let state = HostState { digest: "none".to_owned(), ..HostState::default() };
+    let plan = plan(&release, &state);
+    assert_eq!(with_action(&plan, "create").len(), 2);
+    assert_eq!(verbs(&plan.forward), ["pull", "pull", "place", "unseal", "units", "up", "settle"]);
+    assert_eq!(plan.back, [Step::Down, Step::Clear]);
+    assert_eq!(plan.bound_to, "none");
+    assert_eq!(plan.from, None);
+    assert!(plan.send_sealed);
+    assert_eq!(plan.send, generated(&release).files.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(plan.scripts, ["lib.sh", "verbs.sh"]);
+}
+
+#[test]
+fn the_way_back_of_an_update_is_the_old_release() {
+    let old = two();
+    let mut new = old.clone();
+    change(&mut new, "s0/rules/a.yml");
+    change(&mut new, "s1/conf.yml");
+    let was = generated(&old).id;
+    let plan = plan(&new, &running(&old, &generated(&old)));
+    assert_ne!(plan.release, was);
+    assert_eq!(plan.from.as_ref(), Some(&was));
+    assert_eq!(
+        plan.back,
+        [
+            Step::Place { release: was.clone() },
+            Step::Unseal { release: was.clone() },
+            Step::Units,
+            Step::Up { release: was.clone() },
+            Step::Signal { service: "s0".to_owned(), signal: "HUP".to_owned() },
+            Step::Settle { release: was, seconds: 10 },
+        ]
+    );
+    insta::assert_snapshot!(plan.lines().join("\n"), @r"
+    s0: reload (s0/rules/a.yml changed)
+    s1: recreate (s1/conf.yml changed)
+    file: s0/rules/a.yml
+    file: s1/conf.yml
+    ");
+}
+
+#[test]
+fn what_was_edited_on_the_host_is_drift_and_not_a_change() {
+    let release = two();
+    let mut state = running(&release, &generated(&release));
+    state.files.insert("s0/rules/a.yml".to_owned(), "0".repeat(64));
+    state.files.insert("s0/more.yml".to_owned(), "0".repeat(64));
+    let plan = plan(&release, &state);
+    assert_eq!(plan.drifted_files, ["s0/rules/a.yml"]);
+    assert_eq!(plan.removed_files, ["s0/more.yml"]);
+    insta::assert_snapshot!(plan.lines().join("\n"), @r"
+    s0: reload (s0/rules/a.yml changed)
+    drift: s0/rules/a.yml was edited on the host and will be put back
+    file: s0/more.yml goes
+    ");
+}
+
+#[test]
+fn a_container_that_is_not_well_is_started() {
+    let release = two();
+    for (state, health, well) in [
+        ("running", "healthy", true),
+        ("running", "", true),
+        ("running", "unhealthy", false),
+        ("running", "starting", false),
+        ("exited", "", false),
+        ("restarting", "", false),
+        ("paused", "", false),
+        ("created", "", false),
+    ] {
+        let mut host = running(&release, &generated(&release));
+        host.containers[0].state = state.to_owned();
+        host.containers[0].health = health.to_owned();
+        let plan = plan(&release, &host);
+        assert_eq!(with_action(&plan, "start").contains("s0"), !well, "{state} {health}");
+        assert_eq!(plan.is_empty(), well, "{state} {health}");
+    }
+}
+
+#[test]
+fn a_one_shot_that_ended_is_left_alone() {
+    let mut release = two();
+    release.services.get_mut("s0").unwrap().one_shot = true;
+    let mut host = running(&release, &generated(&release));
+    host.containers[0].state = "exited".to_owned();
+    assert!(plan(&release, &host).is_empty());
+}
+
+#[test]
+fn a_missing_container_is_created_again() {
+    let release = two();
+    let mut host = running(&release, &generated(&release));
+    host.containers.remove(0);
+    let plan = plan(&release, &host);
+    assert_eq!(with_action(&plan, "create"), BTreeSet::from(["s0".to_owned()]));
+    assert!(plan.send.is_empty() && !plan.send_sealed);
+}
+
+#[test]
+fn secrets_that_are_not_in_place_are_sealed_and_sent_again() {
+    let release = two();
+    let mut host = running(&release, &generated(&release));
+    host.unsealed = false;
+    let plan = plan(&release, &host);
+    assert!(plan.send_sealed && !plan.is_empty());
+    assert!(plan.services.is_empty());
+}
+
+#[test]
+fn an_interrupted_activation_and_old_scripts_are_put_right() {
+    let release = two();
+    let mut host = running(&release, &generated(&release));
+    host.interrupted = Some("0123".to_owned());
+    assert!(!plan(&release, &host).is_empty());
+    let mut host = running(&release, &generated(&release));
+    host.scripts.insert("lib.sh".to_owned(), "old".to_owned());
+    let plan = plan(&release, &host);
+    assert_eq!(plan.scripts, ["lib.sh"]);
+    insta::assert_snapshot!(plan.lines().join("\n"), @"the release's records on the host are renewed; no service changes");
+}
