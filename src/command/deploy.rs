@@ -14,8 +14,8 @@ use crate::outcome::Outcome;
 use crate::plan::check::Finding;
 use crate::plan::{self, Plan};
 use crate::ssh::Session;
-use crate::verify::containers::containers;
 use crate::verify::Opened;
+use crate::verify::containers::containers;
 
 /// How often a lost connection is tried again, and the pause before each (seconds): sshd counts connections
 /// that do not log in against us.
@@ -28,7 +28,12 @@ pub(super) struct Deployed {
 }
 
 /// Deploys to one host.
-pub(super) async fn deploy(loaded: Arc<Loaded>, host: Host, actor: String, events: event::Sender) -> Deployed {
+pub(super) async fn deploy(
+    loaded: Arc<Loaded>,
+    host: Host,
+    actor: String,
+    events: event::Sender,
+) -> Deployed {
     let mut deploy = Deploy { loaded: &loaded, host: &host, events: &events, findings: Vec::new(), actor };
     let result = deploy.run().await.map_err(|error| error.host(host.name.to_string()));
     Deployed { result, findings: deploy.findings }
@@ -63,7 +68,11 @@ impl Deploy<'_> {
             let changes = plan.services.len();
             clock.done(format!("release {}: {changes} services change", plan.release));
             let lines = plan.lines();
-            let _ = self.events.send(Event::Planned { host: self.name(), release: plan.release.to_string(), lines });
+            let _ = self.events.send(Event::Planned {
+                host: self.name(),
+                release: plan.release.to_string(),
+                lines,
+            });
             self.change(reached, &plan).await
         };
         result
@@ -161,7 +170,8 @@ impl Deploy<'_> {
         if self.findings.iter().any(Finding::fails) {
             let clock = Clock::start(self.events, &self.name(), Stage::Return);
             host::answer(&link.session, order, Answer::Return).await?;
-            let ended = self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
+            let ended =
+                self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
             clock.done(ended.outcome.clone());
             let failed: Vec<Finding> = self.findings.iter().filter(|f| f.fails()).cloned().collect();
             return self.ended(&link.session, &ended, plan, &failed).await;
@@ -179,7 +189,8 @@ impl Deploy<'_> {
             let text = format!("the release could not be confirmed over a new connection: {error}");
             let _ = self.events.send(Event::Warning { host: self.name(), text });
         }
-        let ended = self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the confirmation"))?;
+        let ended =
+            self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the confirmation"))?;
         if let Ok(session) = fresh {
             session.close().await;
         }
@@ -217,10 +228,12 @@ impl Deploy<'_> {
                 // The host has our answer already and only passes the point where it asks for one.
                 Ok(None) if asked_to_return => {}
                 Ok(Some(ended)) if asked_to_return => {
-                    return Err(Error::new(Kind::Interrupted, "stopped by Ctrl-C").cause(match ended.outcome.as_str() {
-                        "returned" => "the host is back at what ran before".to_owned(),
-                        other => format!("the host's activation ended as {other}"),
-                    }));
+                    return Err(Error::new(Kind::Interrupted, "stopped by Ctrl-C").cause(
+                        match ended.outcome.as_str() {
+                            "returned" => "the host is back at what ran before".to_owned(),
+                            other => format!("the host's activation ended as {other}"),
+                        },
+                    ));
                 }
                 Ok(ended) => return Ok(ended),
                 Err(error) if activation.started => {
@@ -248,8 +261,12 @@ impl Deploy<'_> {
     ) -> Result<Outcome> {
         tokio::spawn(leave_on_second_interrupt());
         host::answer(&link.session, order, Answer::Return).await?;
-        let ended = self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
-        let what = plan.from.as_ref().map_or("nothing of ours runs".to_owned(), |id| format!("release {id} runs again"));
+        let ended =
+            self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
+        let what = plan
+            .from
+            .as_ref()
+            .map_or("nothing of ours runs".to_owned(), |id| format!("release {id} runs again"));
         let error = Error::new(Kind::Interrupted, "stopped by Ctrl-C");
         Err(match ended.outcome.as_str() {
             "returned" => error.cause(what),
@@ -258,14 +275,23 @@ impl Deploy<'_> {
     }
 
     /// An activation that did not end as deployed: what happened, what runs now, what to do.
-    async fn ended(&self, session: &Session, ended: &Ended, plan: &Plan, failed: &[Finding]) -> Result<Outcome> {
+    async fn ended(
+        &self,
+        session: &Session,
+        ended: &Ended,
+        plan: &Plan,
+        failed: &[Finding],
+    ) -> Result<Outcome> {
         let error = returned::explain(ended, failed);
         match ended.outcome.as_str() {
             "returned" => {
-                let proved = returned::prove_old(self.loaded, self.host, session, plan, failed, self.events).await;
+                let proved =
+                    returned::prove_old(self.loaded, self.host, session, plan, failed, self.events).await;
                 Err(match proved {
                     Ok(text) => error.hint(text),
-                    Err(found) => found.with_kind(Kind::Stuck).cause(format!("the deploy failed before that: {error}")),
+                    Err(found) => {
+                        found.with_kind(Kind::Stuck).cause(format!("the deploy failed before that: {error}"))
+                    }
                 })
             }
             _ => Err(error),

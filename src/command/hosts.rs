@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
+use super::Context;
 use super::deploy as one;
 use super::project::{self, Loaded};
 use super::reach::Clock;
-use super::Context;
 use crate::error::Result;
 use crate::event::Stage;
 use crate::outcome::{ExitCode, Outcome};
@@ -61,7 +61,9 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
             Ok(outcome) => {
                 let release = &loaded.generated.id;
                 reporter.line(&match outcome {
-                    Outcome::Unchanged => format!("{name}: release {release} runs already; nothing was touched"),
+                    Outcome::Unchanged => {
+                        format!("{name}: release {release} runs already; nothing was touched")
+                    }
                     _ => format!("{name}: release {release} is deployed and proved"),
                 });
                 outcome

@@ -25,11 +25,13 @@ pub(super) struct Loaded {
 /// Usage, when there is none.
 pub(super) fn root(start: &Path) -> Result<PathBuf> {
     let absolute = std::path::absolute(start).unwrap_or_else(|_| start.to_owned());
-    absolute.ancestors().find(|folder| folder.join("inventory").is_dir()).map(Path::to_owned).ok_or_else(|| {
-        Error::usage("find the project")
-            .cause(format!("neither {} nor a folder above it has an inventory/", absolute.display()))
-            .hint("Go into the project's folder, or name it: `provision -C DIR …`.")
-    })
+    absolute.ancestors().find(|folder| folder.join("inventory").is_dir()).map(Path::to_owned).ok_or_else(
+        || {
+            Error::usage("find the project")
+                .cause(format!("neither {} nor a folder above it has an inventory/", absolute.display()))
+                .hint("Go into the project's folder, or name it: `provision -C DIR …`.")
+        },
+    )
 }
 
 /// Loads an environment whole. All mistakes that can be found offline are found here, together.
@@ -89,7 +91,9 @@ pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Se
         problems.push(Problem::new(
             place(),
             format!("the secret `{name}` is missing"),
-            format!("Set it: `provision secrets set {environment} {name}` (`--generate` makes a random one)."),
+            format!(
+                "Set it: `provision secrets set {environment} {name}` (`--generate` makes a random one)."
+            ),
         ));
     }
     for name in secrets.names().filter(|name| !wanted.contains(*name)) {
@@ -102,7 +106,11 @@ pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Se
     let rules = release.secret_rules();
     let rules: Vec<(&str, usize)> = rules.iter().map(|(name, least)| (name.as_str(), *least)).collect();
     for weakness in secrets::weaknesses(secrets, &rules) {
-        problems.push(Problem::new(place(), format!("the secret `{}` {}", weakness.name, weakness.what), weakness.hint));
+        problems.push(Problem::new(
+            place(),
+            format!("the secret `{}` {}", weakness.name, weakness.what),
+            weakness.hint,
+        ));
     }
     problems
 }

@@ -34,8 +34,12 @@ impl<'a> Clock<'a> {
 
     pub(super) fn done(self, detail: impl Into<String>) {
         let took_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let _ =
-            self.events.send(Event::StageDone { host: self.host, stage: self.stage, detail: detail.into(), took_ms });
+        let _ = self.events.send(Event::StageDone {
+            host: self.host,
+            stage: self.stage,
+            detail: detail.into(),
+            took_ms,
+        });
     }
 }
 
@@ -114,7 +118,11 @@ pub(super) async fn containers(
         let found = starting.join(", ");
         if found != said {
             let check = "containers".to_owned();
-            let _ = events.send(Event::Waiting { host: host.name.to_string(), check, found: format!("{found} still starting") });
+            let _ = events.send(Event::Waiting {
+                host: host.name.to_string(),
+                check,
+                found: format!("{found} still starting"),
+            });
             said = found;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
@@ -132,9 +140,10 @@ impl Forward for OverSsh {
     type Stream = ssh::Forwarded;
 
     async fn open(&self, port: u16) -> std::result::Result<Self::Stream, String> {
-        self.0.forward(port).await.map_err(|error| {
-            error.causes().first().cloned().unwrap_or_else(|| error.to_string())
-        })
+        self.0
+            .forward(port)
+            .await
+            .map_err(|error| error.causes().first().cloned().unwrap_or_else(|| error.to_string()))
     }
 }
 

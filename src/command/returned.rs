@@ -62,16 +62,26 @@ pub(super) fn locked(holder: &str) -> Error {
 
 fn hint(word: &str) -> Option<&'static str> {
     Some(match word {
-        "pull" => "Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there.",
-        "disk" => "Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.",
-        "up" => "compose's own words are above; `docker compose config` on the rendered files shows what it reads.",
+        "pull" => {
+            "Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there."
+        }
+        "disk" => {
+            "Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large."
+        }
+        "up" => {
+            "compose's own words are above; `docker compose config` on the rendered files shows what it reads."
+        }
         "container" => "The container's last log lines are above.",
-        "unseal" => "The host opens the bundle with its own SSH host key: did that change? A new deploy seals it anew.",
+        "unseal" => {
+            "The host opens the bundle with its own SSH host key: did that change? A new deploy seals it anew."
+        }
         "locked" => "Wait for the other deploy to end and try again.",
         "stale" => "Somebody or something changed the host meanwhile: deploy again.",
         "stream" => "The connection was cut while sending: deploy again.",
         "owner" => "Correct `remote: {owner, group}` in the inventory, or make the user on the host.",
-        "settle" => "A container did not become what the release declares: see `docker ps -a` and its log on the host.",
+        "settle" => {
+            "A container did not become what the release declares: see `docker ps -a` and its log on the host."
+        }
         "unconfirmed" => "The host could not be reached again in time, and went back by itself.",
         _ => return None,
     })
@@ -108,7 +118,9 @@ pub(super) async fn prove_old(
     let checks = host::old_checks(session, host, &loaded.environment, old).await?;
     // The password of an older secrets file is not known here.
     let known = |check: &Check| {
-        check.secret().is_none_or(|secret| state.fingerprints.get(secret) == loaded.secrets.fingerprint(secret).as_ref())
+        check.secret().is_none_or(|secret| {
+            state.fingerprints.get(secret) == loaded.secrets.fingerprint(secret).as_ref()
+        })
     };
     let (asked, skipped): (Vec<Check>, Vec<Check>) = checks.into_iter().partition(known);
     let timeout = loaded.environment.deploy.verify_timeout;
@@ -130,7 +142,10 @@ pub(super) async fn prove_old(
     }
     if !skipped.is_empty() {
         let names: Vec<&str> = skipped.iter().map(|check| check.name.as_str()).collect();
-        text.push_str(&format!(" Not asked, as its password is not in today's secrets: {}.", names.join(", ")));
+        text.push_str(&format!(
+            " Not asked, as its password is not in today's secrets: {}.",
+            names.join(", ")
+        ));
     }
     Ok(text)
 }

@@ -115,7 +115,9 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::new(Kind::Failed, format!("tell the host to {word}")).host(order.host.name.to_string()).cause(said))
+    Err(Error::new(Kind::Failed, format!("tell the host to {word}"))
+        .host(order.host.name.to_string())
+        .cause(said))
 }
 
 impl Activation {
@@ -139,7 +141,9 @@ impl Activation {
                 }
                 Entry::Started => self.started = true,
                 Entry::Error { word, text } => self.errors.push((word, text)),
-                Entry::ContainerLog { service, text } => self.container_log.push(format!("{service} | {text}")),
+                Entry::ContainerLog { service, text } => {
+                    self.container_log.push(format!("{service} | {text}"))
+                }
                 Entry::Returning => {
                     self.returning = true;
                     let stage = event::Stage::Return;
@@ -156,9 +160,10 @@ impl Activation {
             }
         }
         let status = self.lines.status().await?;
-        Err(Error::new(Kind::Failed, "follow the activation")
-            .host(self.host.clone())
-            .cause(format!("the host's script ended early with exit status {status}: {}", self.complaints.trim())))
+        Err(Error::new(Kind::Failed, "follow the activation").host(self.host.clone()).cause(format!(
+            "the host's script ended early with exit status {status}: {}",
+            self.complaints.trim()
+        )))
     }
 
     /// Goes on over another session, from where the log was read to.

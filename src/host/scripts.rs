@@ -5,11 +5,17 @@ use std::collections::BTreeMap;
 /// Looks at the host.
 pub(super) const PROBE: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/probe.sh"));
 /// Takes a release and starts its activation.
-pub(super) const RECEIVE: &str =
-    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/follow.sh"), include_str!("scripts/receive.sh"));
+pub(super) const RECEIVE: &str = concat!(
+    include_str!("scripts/lib.sh"),
+    include_str!("scripts/follow.sh"),
+    include_str!("scripts/receive.sh")
+);
 /// Follows a running activation again.
-pub(super) const RESUME: &str =
-    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/follow.sh"), include_str!("scripts/resume.sh"));
+pub(super) const RESUME: &str = concat!(
+    include_str!("scripts/lib.sh"),
+    include_str!("scripts/follow.sh"),
+    include_str!("scripts/resume.sh")
+);
 /// Tells a waiting activation to stay or to go back.
 pub(super) const ANSWER: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/answer.sh"));
 /// Prints a kept release's checks.

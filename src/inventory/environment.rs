@@ -121,7 +121,9 @@ impl Environment {
             let known: Vec<&str> = names.iter().map(String::as_str).collect();
             return Err(Error::usage(format!("find the environment `{name}`"))
                 .cause(format!("there is no inventory/{name}.yml"))
-                .hint(crate::yaml::did_you_mean(name, known).map_or(list, |n| format!("Did you mean `{n}`?"))));
+                .hint(
+                    crate::yaml::did_you_mean(name, known).map_or(list, |n| format!("Did you mean `{n}`?")),
+                ));
         }
         if let Some(default) = read_document(root, "all").ok().and_then(|d| d.to::<Layer>().ok()?.default)
             && names.contains(&default)
@@ -186,7 +188,11 @@ struct Merge<'a> {
 
 impl Merge<'_> {
     fn place(&self, path: &[&str]) -> Place {
-        if self.over.has(path) || !self.base.has(path) { self.over.place(path) } else { self.base.place(path) }
+        if self.over.has(path) || !self.base.has(path) {
+            self.over.place(path)
+        } else {
+            self.base.place(path)
+        }
     }
 
     fn problem(&mut self, path: &[&str], what: impl Into<String>, hint: impl Into<String>) {
@@ -196,7 +202,11 @@ impl Merge<'_> {
 
     fn environment(&mut self, root: &Path, name: &str, base: Layer, over: Layer) -> Option<Environment> {
         if over.default.is_some() {
-            self.problem(&["default"], "`default` stands in an environment", "It belongs into inventory/all.yml.");
+            self.problem(
+                &["default"],
+                "`default` stands in an environment",
+                "It belongs into inventory/all.yml.",
+            );
         }
         if !base.hosts.is_empty() {
             let problem = self.base.problem(
@@ -215,7 +225,8 @@ impl Merge<'_> {
             );
         }
         let stack = over.stack.or(base.stack).unwrap_or_else(|| "monitoring".to_owned());
-        if stack.contains(['/', '\\']) || stack.starts_with('.') || !root.join("stack").join(&stack).is_dir() {
+        if stack.contains(['/', '\\']) || stack.starts_with('.') || !root.join("stack").join(&stack).is_dir()
+        {
             self.problem(
                 &["stack"],
                 format!("there is no folder stack/{stack}"),
@@ -267,11 +278,19 @@ impl Merge<'_> {
         let octal = remote.mode.len() >= 3 && u32::from_str_radix(&remote.mode, 8).is_ok_and(|m| m <= 0o7777);
         if !octal {
             let mode = &remote.mode;
-            self.problem(&["remote", "mode"], format!("`{mode}` is not a mode"), "Quoted octal digits: \"0700\".");
+            self.problem(
+                &["remote", "mode"],
+                format!("`{mode}` is not a mode"),
+                "Quoted octal digits: \"0700\".",
+            );
         }
     }
 
-    fn deploy(&mut self, base: &super::layer::DeployLayer, over: &super::layer::DeployLayer) -> Option<Deploy> {
+    fn deploy(
+        &mut self,
+        base: &super::layer::DeployLayer,
+        over: &super::layer::DeployLayer,
+    ) -> Option<Deploy> {
         let mut time = |key: &str, over: &Option<String>, base: &Option<String>, default: &str| {
             let text = over.as_deref().or(base.as_deref()).unwrap_or(default);
             let value = units::duration(text);
@@ -287,7 +306,11 @@ impl Merge<'_> {
         let disk = over.min_free_disk.as_deref().or(base.min_free_disk.as_deref()).unwrap_or("1GB");
         let min_free_disk = units::size(disk);
         if min_free_disk.is_none() {
-            self.problem(&["deploy", "min_free_disk"], format!("`{disk}` is not a size"), "Like 500MB or 2GB.");
+            self.problem(
+                &["deploy", "min_free_disk"],
+                format!("`{disk}` is not a size"),
+                "Like 500MB or 2GB.",
+            );
         }
         let keep_releases = over.keep_releases.or(base.keep_releases).unwrap_or(5);
         if !(2..=50).contains(&keep_releases) {
@@ -323,7 +346,11 @@ impl Merge<'_> {
         let mut list = Vec::new();
         for (name, mut host) in hosts {
             if !plain(&name) {
-                self.problem(&["hosts", &name], format!("`{name}` is not a host name"), "Letters, digits, `-`, `_`, `.`.");
+                self.problem(
+                    &["hosts", &name],
+                    format!("`{name}` is not a host name"),
+                    "Letters, digits, `-`, `_`, `.`.",
+                );
             }
             if !plain(&host.address) {
                 let found = host.address.clone();
@@ -406,7 +433,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_reported_together_with_their_lines() {
-        let prod = "hosts:\n  vps: {address: 'https://koprogo.com'}\nremote:\n  path: opt\ndeploy:\n  settle: 30\n";
+        let prod =
+            "hosts:\n  vps: {address: 'https://koprogo.com'}\nremote:\n  path: opt\ndeploy:\n  settle: 30\n";
         insta::assert_snapshot!(problems("project: KoproGo\n", prod), @r"
         inventory/all.yml:1:1: `KoproGo` is not a compose project name | Lower-case letters, digits, `-` and `_`, beginning with a letter or digit.
         inventory/prod.yml:2:9: `https://koprogo.com` is not an address | A DNS name, an IP address or a Host of ~/.ssh/config, without a scheme or a port.

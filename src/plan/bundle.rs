@@ -87,7 +87,11 @@ mod tests {
         release(&[Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() }])
     }
 
-    fn packed(release: &Release, state: &HostState, sealed: Option<&SealedBundle>) -> (Bundle, Vec<(String, u32, Vec<u8>)>) {
+    fn packed(
+        release: &Release,
+        state: &HostState,
+        sealed: Option<&SealedBundle>,
+    ) -> (Bundle, Vec<(String, u32, Vec<u8>)>) {
         let generated = generated(release);
         let plan = make(release, &generated, state, &scripts(), 10);
         let texts = BTreeMap::from([("lib.sh", "lib".to_owned()), ("verbs.sh", "verbs".to_owned())]);
@@ -152,7 +156,8 @@ mod tests {
         let mut new = old.clone();
         new.files.insert("s0/rules/a.yml".to_owned(), File::new(b"changed\n".to_vec()));
         let (_, members) = packed(&new, &state, None);
-        let sent: Vec<String> = paths(&members).into_iter().filter(|path| !path.starts_with("release/units")).collect();
+        let sent: Vec<String> =
+            paths(&members).into_iter().filter(|path| !path.starts_with("release/units")).collect();
         assert_eq!(
             sent,
             [
@@ -180,6 +185,9 @@ mod tests {
     #[test]
     fn equal_plans_are_packed_into_equal_bundles() {
         let release = sample();
-        assert_eq!(packed(&release, &HostState::default(), None).0, packed(&release, &HostState::default(), None).0);
+        assert_eq!(
+            packed(&release, &HostState::default(), None).0,
+            packed(&release, &HostState::default(), None).0
+        );
     }
 }

@@ -37,8 +37,17 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
             let (document, sent) = configuration(release, config)?;
             let mut list = vec![
                 ready(*port, "/-/ready"),
-                ("configuration", Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent }),
-                ("rules", Question::Rules { port: *port, groups: rule_groups(release, service, config, &document)? }),
+                (
+                    "configuration",
+                    Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent },
+                ),
+                (
+                    "rules",
+                    Question::Rules {
+                        port: *port,
+                        groups: rule_groups(release, service, config, &document)?,
+                    },
+                ),
                 ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
             ];
             let alerting = document.value().get("alerting").and_then(|a| a.get("alertmanagers"));
@@ -51,7 +60,10 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
             let (_, sent) = configuration(release, config)?;
             Ok(vec![
                 ready(*port, "/-/ready"),
-                ("configuration", Question::Configuration { port: *port, of: ConfigurationOf::Alertmanager, sent }),
+                (
+                    "configuration",
+                    Question::Configuration { port: *port, of: ConfigurationOf::Alertmanager, sent },
+                ),
             ])
         }
         Verify::Grafana { port, user, password } => {
@@ -83,10 +95,9 @@ fn configuration(release: &Release, path: &str) -> Result<(Document, String), Pr
         )
     })?;
     let text = String::from_utf8_lossy(&file.content).into_owned();
-    let document =
-        Document::parse(&format!("{path} (rendered)"), &text).map_err(|problems| problems.into_iter().next().unwrap_or_else(|| {
-            Problem::new(Place::file(path), "is not YAML", "")
-        }))?;
+    let document = Document::parse(&format!("{path} (rendered)"), &text).map_err(|problems| {
+        problems.into_iter().next().unwrap_or_else(|| Problem::new(Place::file(path), "is not YAML", ""))
+    })?;
     Ok((document, text))
 }
 
@@ -149,7 +160,8 @@ fn rule_groups(
 /// A path against a pattern with `*`, which matches inside one folder as in Prometheus.
 fn matches(pattern: &str, path: &str) -> bool {
     let (pattern, path): (Vec<_>, Vec<_>) = (pattern.split('/').collect(), path.split('/').collect());
-    pattern.len() == path.len() && pattern.iter().zip(&path).all(|(pattern, part)| matches_part(pattern, part))
+    pattern.len() == path.len()
+        && pattern.iter().zip(&path).all(|(pattern, part)| matches_part(pattern, part))
 }
 
 fn matches_part(pattern: &str, text: &str) -> bool {

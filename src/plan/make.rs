@@ -192,7 +192,11 @@ fn service_changes(
                 Some(("recreate", reasons(release, generated, state, service, container, &touched)))
             }
             Some(container) if !service.one_shot && !container.is_well() && !container.is_starting() => {
-                let health = if container.health.is_empty() { String::new() } else { format!(", {}", container.health) };
+                let health = if container.health.is_empty() {
+                    String::new()
+                } else {
+                    format!(", {}", container.health)
+                };
                 Some(("start", vec![format!("drift: its container is {}{health}", container.state)]))
             }
             Some(_) => {

@@ -51,13 +51,25 @@ mod tests {
         let mut counts = std::collections::BTreeMap::new();
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
-            assert!(fields.iter().all(|field| !field.is_empty() && !field.contains(char::is_control)), "{line:?}");
+            assert!(
+                fields.iter().all(|field| !field.is_empty() && !field.contains(char::is_control)),
+                "{line:?}"
+            );
             *counts.entry((fields[0].to_owned(), fields.len())).or_insert(0) += 1;
         }
-        let counts: Vec<String> = counts.iter().map(|((word, fields), n)| format!("{word}/{fields} {n}")).collect();
+        let counts: Vec<String> =
+            counts.iter().map(|((word, fields), n)| format!("{word}/{fields} {n}")).collect();
         assert_eq!(
             counts,
-            ["compose/2 1", "file/3 8", "fingerprint/3 2", "port/3 1", "sealed/2 1", "secret/4 2", "service/6 2"]
+            [
+                "compose/2 1",
+                "file/3 8",
+                "fingerprint/3 2",
+                "port/3 1",
+                "sealed/2 1",
+                "secret/4 2",
+                "service/6 2"
+            ]
         );
     }
 }

@@ -11,18 +11,22 @@ use crate::stack::Release;
 pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Result<()> {
     let error = |found: &str| Error::new(Kind::Failed, "prepare the host").cause(found);
     if state.missing_commands.contains("docker") {
-        return Err(error("docker is not installed")
-            .hint("Install it: `apt-get install docker.io docker-compose` on Debian 13, or Docker's own packages."));
+        return Err(error("docker is not installed").hint(
+            "Install it: `apt-get install docker.io docker-compose` on Debian 13, or Docker's own packages.",
+        ));
     }
     if state.docker.is_none() {
         return Err(error("the docker engine does not answer")
             .cause(&state.docker_error)
-            .hint("Start it on the host: `systemctl start docker`; `journalctl -u docker` says why it stopped.")
+            .hint(
+                "Start it on the host: `systemctl start docker`; `journalctl -u docker` says why it stopped.",
+            )
             .hint("Nothing was changed: containers that ran may still run."));
     }
     if state.compose.is_none() {
-        return Err(error("docker has no `compose`")
-            .hint("Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own)."));
+        return Err(error("docker has no `compose`").hint(
+            "Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).",
+        ));
     }
     if !state.missing_commands.is_empty() {
         let names: Vec<&str> = state.missing_commands.iter().map(String::as_str).collect();
@@ -40,16 +44,14 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
                 free / 1_048_576,
                 least_free / 1_048_576
             ))
-            .hint("Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large.")
+            .hint(
+                "Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large.",
+            )
             .hint("`deploy: {min_free_disk: …}` in the inventory is the limit."));
         }
     }
-    let missing: Vec<&str> = release
-        .networks
-        .iter()
-        .filter(|name| !state.networks.contains(*name))
-        .map(String::as_str)
-        .collect();
+    let missing: Vec<&str> =
+        release.networks.iter().filter(|name| !state.networks.contains(*name)).map(String::as_str).collect();
     if !missing.is_empty() {
         let known: Vec<&str> = state.networks.iter().map(String::as_str).collect();
         return Err(error(&format!("the docker network {} is not there", missing.join(", "))).hint(format!(

@@ -36,7 +36,8 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
         }
     }
     // Room for everything at once: a buffer that grows would leave copies behind.
-    let size = entries.iter().map(|(_, _, value)| value.len().next_multiple_of(512) + 512).sum::<usize>() + 4096;
+    let size =
+        entries.iter().map(|(_, _, value)| value.len().next_multiple_of(512) + 512).sum::<usize>() + 4096;
     let mut plain = Zeroizing::new(Vec::with_capacity(size));
     {
         let mut builder = tar::Builder::new(&mut *plain);

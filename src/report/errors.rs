@@ -41,7 +41,11 @@ pub(super) fn render(error: &Error, colors: bool) -> String {
         let _ = writeln!(text, "{}: {line}", hint.apply_to("hint"));
     }
     if error.kind() == Kind::Internal {
-        let _ = writeln!(text, "{}: This is a bug in provision: please report it with this text.", hint.apply_to("hint"));
+        let _ = writeln!(
+            text,
+            "{}: This is a bug in provision: please report it with this text.",
+            hint.apply_to("hint")
+        );
     }
     text
 }
@@ -81,7 +85,8 @@ mod tests {
     #[test]
     fn a_problem_shows_its_line_and_column() {
         let place = Place::at("inventory/prod.yml", "a: 1\n  alert_email: x\n", 2, 3);
-        let error = Error::problems("load the inventory of prod", vec![Problem::new(place, "is wrong", "Do this.")]);
+        let error =
+            Error::problems("load the inventory of prod", vec![Problem::new(place, "is wrong", "Do this.")]);
         insta::assert_snapshot!(render(&error, false), @r"
         error: failed to load the inventory of prod
 

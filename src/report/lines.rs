@@ -8,7 +8,9 @@ use crate::plan::check::Status;
 /// The line of an event, without a time; `None` for what is only of interest live.
 pub(super) fn text(event: &Event) -> Option<String> {
     Some(match event {
-        Event::StageStarted { stage: Stage::Return, host } => format!("{host}: return: going back to what ran before"),
+        Event::StageStarted { stage: Stage::Return, host } => {
+            format!("{host}: return: going back to what ran before")
+        }
         Event::StageStarted { stage: Stage::Activate, host } => format!("{host}: activate: begun"),
         Event::StageStarted { .. } => return None,
         Event::StageDone { host, stage, detail, took_ms } => {

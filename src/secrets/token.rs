@@ -37,9 +37,11 @@ fn scan(text: &str) -> impl Iterator<Item = Found> {
     text.match_indices(PREFIX).map(|(start, _)| {
         let body = start + PREFIX.len();
         let rest = &text[body..];
-        let hex_len = rest.find(|c: char| !c.is_ascii_hexdigit() || c.is_ascii_lowercase()).unwrap_or(rest.len());
+        let hex_len =
+            rest.find(|c: char| !c.is_ascii_hexdigit() || c.is_ascii_lowercase()).unwrap_or(rest.len());
         let (hex, tail) = rest.split_at(hex_len);
-        let whole = tail.strip_prefix('Z').and_then(|tail| tail.get(..SUM)).is_some_and(|sum| sum == checksum(hex));
+        let whole =
+            tail.strip_prefix('Z').and_then(|tail| tail.get(..SUM)).is_some_and(|sum| sum == checksum(hex));
         let name = hex::decode(hex).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         if whole {
             Found { start, end: body + hex_len + 1 + SUM, name }
@@ -120,7 +122,9 @@ mod tests {
     fn a_token_that_a_filter_changed_is_noticed() {
         let token = token("smtp_password");
         assert!(token.chars().all(|c| c.is_ascii_alphanumeric()));
-        for text in [token.to_lowercase(), token[..token.len() - 1].to_owned(), token.replacen("736D", "736E", 1)] {
+        for text in
+            [token.to_lowercase(), token[..token.len() - 1].to_owned(), token.replacen("736D", "736E", 1)]
+        {
             assert!(mangled(&text).is_some(), "{text}");
         }
         for before in ["", "a", "ab"] {

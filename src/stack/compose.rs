@@ -111,7 +111,9 @@ impl Reader<'_> {
             .into_iter()
             .flatten()
             .filter(|(_, definition)| definition.get("external").and_then(Value::as_bool) == Some(true))
-            .filter_map(|(name, definition)| definition.get("name").unwrap_or(name).as_str().map(str::to_owned))
+            .filter_map(|(name, definition)| {
+                definition.get("name").unwrap_or(name).as_str().map(str::to_owned)
+            })
             .collect();
         self.tokens();
         Compose { services, volumes, networks }
@@ -124,7 +126,11 @@ impl Reader<'_> {
         self.image(name, &image, definition);
         // These become words of the lists that the host carries out.
         if !is_plain(name) {
-            self.problem(&at, format!("{name:?} is not a service name"), "Letters, digits, `-`, `_` and `.`.");
+            self.problem(
+                &at,
+                format!("{name:?} is not a service name"),
+                "Letters, digits, `-`, `_` and `.`.",
+            );
         }
         if let Some(container) = text("container_name").filter(|container| !is_plain(container)) {
             let what = format!("{container:?} is not a container name");
@@ -140,7 +146,11 @@ impl Reader<'_> {
         let extension = self.extension(name, definition);
         if let Some(reload) = extension.reload.as_ref().filter(|reload| !is_signal(&reload.signal)) {
             let what = format!("{:?} is not a signal", reload.signal);
-            self.problem(&["services", name, "x-provision", "reload", "signal"], what, "Without SIG: HUP or USR1.");
+            self.problem(
+                &["services", name, "x-provision", "reload", "signal"],
+                what,
+                "Without SIG: HUP or USR1.",
+            );
         }
         let restart = text("restart");
         if restart.is_none() && !extension.one_shot {
@@ -181,7 +191,11 @@ impl Reader<'_> {
         } else if image.is_empty() {
             self.problem(&path, format!("`{name}` has no `image:`"), "Name one with a tag.");
         } else if image.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            self.problem(&path, format!("{image:?} is not an image"), "Like docker.io/prom/prometheus:v3.13.3.");
+            self.problem(
+                &path,
+                format!("{image:?} is not an image"),
+                "Like docker.io/prom/prometheus:v3.13.3.",
+            );
         } else {
             let last = image.rsplit('/').next().unwrap_or(image);
             let pinned = image.contains('@') || last.split_once(':').is_some_and(|(_, tag)| tag != "latest");
@@ -229,7 +243,9 @@ impl Reader<'_> {
             }
             let source = volume.get("source").and_then(Value::as_str).unwrap_or_default();
             let target = volume.get("target").and_then(Value::as_str).unwrap_or_default();
-            if volume.get("bind").and_then(|b| b.get("create_host_path")).and_then(Value::as_bool) != Some(false) {
+            if volume.get("bind").and_then(|b| b.get("create_host_path")).and_then(Value::as_bool)
+                != Some(false)
+            {
                 self.problem(
                     &path,
                     format!("the bind of `{source}` may create its source"),
@@ -250,7 +266,8 @@ impl Reader<'_> {
             } else if !source.starts_with('/') {
                 self.problem(&path, format!("`{source}` is neither absolute nor begins with ./"), "");
             }
-            mounts.push(Mount { source: own.unwrap_or_else(|| source.to_owned()), target: target.to_owned() });
+            mounts
+                .push(Mount { source: own.unwrap_or_else(|| source.to_owned()), target: target.to_owned() });
         }
         mounts
     }
@@ -263,10 +280,13 @@ impl Reader<'_> {
             let (address, published) = match port {
                 Value::Mapping(_) => (
                     port.get("host_ip").and_then(Value::as_str).unwrap_or_default().to_owned(),
-                    port.get("published").map(|p| p.as_str().map_or_else(|| p.as_u64().unwrap_or(0).to_string(), str::to_owned)),
+                    port.get("published").map(|p| {
+                        p.as_str().map_or_else(|| p.as_u64().unwrap_or(0).to_string(), str::to_owned)
+                    }),
                 ),
                 _ => {
-                    let text = port.as_str().map_or_else(|| port.as_u64().unwrap_or(0).to_string(), str::to_owned);
+                    let text =
+                        port.as_str().map_or_else(|| port.as_u64().unwrap_or(0).to_string(), str::to_owned);
                     let mut parts = text.rsplitn(3, ':').skip(1);
                     let published = parts.next().map(str::to_owned);
                     (parts.next().unwrap_or_default().to_owned(), published)
@@ -275,7 +295,9 @@ impl Reader<'_> {
             let number = published.as_deref().and_then(|p| p.parse::<u16>().ok());
             let index = index.to_string();
             let path = ["services", name, "ports", &index];
-            if address == "127.0.0.1" && let Some(number) = number {
+            if address == "127.0.0.1"
+                && let Some(number) = number
+            {
                 ports.push(number);
             } else if address == "127.0.0.1" {
                 self.problem(&path, "the published port is not one number", "Like \"127.0.0.1:9090:9090\".");
@@ -290,7 +312,12 @@ impl Reader<'_> {
         ports
     }
 
-    fn secrets(&mut self, name: &str, extension: &Extension, mounts: &[Mount]) -> BTreeMap<String, SecretFile> {
+    fn secrets(
+        &mut self,
+        name: &str,
+        extension: &Extension,
+        mounts: &[Mount],
+    ) -> BTreeMap<String, SecretFile> {
         let folder = format!("{}/{name}", self.secrets_dir);
         if !extension.secrets.is_empty() && !mounts.iter().any(|mount| mount.source == folder) {
             self.problem(
@@ -301,7 +328,8 @@ impl Reader<'_> {
         }
         let mut result = BTreeMap::new();
         for (file, source) in &extension.secrets {
-            if file.is_empty() || file.starts_with('.') || file.contains(|c: char| c == '/' || c.is_control()) {
+            if file.is_empty() || file.starts_with('.') || file.contains(|c: char| c == '/' || c.is_control())
+            {
                 self.problem(
                     &["services", name, "x-provision", "secrets", file],
                     format!("`{file}` is not a file name"),

@@ -21,7 +21,8 @@ pub fn load(environment: &Environment) -> Result<Release> {
     let folder = format!("stack/{}", environment.stack);
     let fail = |problems| Error::problems(format!("render {folder} for {}", environment.name), problems);
     let mut sources = BTreeMap::new();
-    read_folder(&environment.root.join(&folder), "", &folder, &mut sources).map_err(|problem| fail(vec![problem]))?;
+    read_folder(&environment.root.join(&folder), "", &folder, &mut sources)
+        .map_err(|problem| fail(vec![problem]))?;
 
     let declared = match sources.remove(variables::FILE) {
         Some(bytes) => {
@@ -59,8 +60,9 @@ fn read_folder(
     shown: &str,
     files: &mut BTreeMap<String, Vec<u8>>,
 ) -> std::result::Result<(), Problem> {
-    let unreadable =
-        |what: &str, error: &std::io::Error| Problem::new(Place::file(what), format!("cannot be read: {error}"), "");
+    let unreadable = |what: &str, error: &std::io::Error| {
+        Problem::new(Place::file(what), format!("cannot be read: {error}"), "")
+    };
     let entries = std::fs::read_dir(folder).map_err(|error| unreadable(shown, &error))?;
     for entry in entries {
         let entry = entry.map_err(|error| unreadable(shown, &error))?;
@@ -79,9 +81,17 @@ fn read_folder(
         if kind.is_dir() {
             read_folder(&entry.path(), &format!("{path}/"), &shown, files)?;
         } else if !kind.is_file() {
-            return Err(Problem::new(Place::file(shown), "is neither a file nor a folder", "Replace it by a copy."));
+            return Err(Problem::new(
+                Place::file(shown),
+                "is neither a file nor a folder",
+                "Replace it by a copy.",
+            ));
         } else if kind.len() > LARGEST {
-            return Err(Problem::new(Place::file(shown), "is larger than 8 MB", "Data belongs into a volume."));
+            return Err(Problem::new(
+                Place::file(shown),
+                "is larger than 8 MB",
+                "Data belongs into a volume.",
+            ));
         } else {
             let bytes = std::fs::read(entry.path()).map_err(|error| unreadable(&shown, &error))?;
             files.insert(path, bytes);
@@ -105,7 +115,9 @@ fn split(
             Ok(text) => {
                 templates.insert(path, text);
             }
-            Err(_) => problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", "")),
+            Err(_) => {
+                problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", ""))
+            }
         }
     }
     (templates, files, problems)
@@ -127,7 +139,11 @@ fn rendered(
                 }
                 if files.contains_key(&path) {
                     let place = Place::file(format!("{folder}/{path}"));
-                    problems.push(Problem::new(place, "stands beside a template of the same name", "Keep one of the two."));
+                    problems.push(Problem::new(
+                        place,
+                        "stands beside a template of the same name",
+                        "Keep one of the two.",
+                    ));
                 }
                 files.insert(path, File::new(text.into_bytes()));
             }
@@ -183,19 +199,15 @@ fn assemble(
         .cloned()
         .collect();
     let [compose_file] = candidates.as_slice() else {
-        let what = if candidates.is_empty() { "has no compose file" } else { "has more than one compose file" };
+        let what =
+            if candidates.is_empty() { "has no compose file" } else { "has more than one compose file" };
         let hint = "A stack has one docker-compose.<name>.yml (or .yml.tera) at its top.";
         return Err(vec![Problem::new(Place::file(folder), what, hint)]);
     };
     let text = String::from_utf8_lossy(&files[compose_file].content).into_owned();
     let document = Document::parse(&format!("{folder}/{compose_file} (rendered)"), &text)?;
-    let compose = compose::read(
-        &document,
-        compose_file,
-        &environment.project,
-        &environment.secrets_dir(),
-        &files,
-    )?;
+    let compose =
+        compose::read(&document, compose_file, &environment.project, &environment.secrets_dir(), &files)?;
 
     let sealed: BTreeMap<String, File> = files
         .iter()

@@ -163,7 +163,12 @@ fn problem(folder: &str, path: &str, templates: &BTreeMap<String, String>, error
         other => {
             let text = other.to_string();
             let what = fragment(text.lines().next().unwrap_or_default().trim_start_matches("error: "));
-            Problem::new(pointed_at(folder, templates, &text).unwrap_or_else(|| Place::file(format!("{folder}/{path}"))), what, "")
+            Problem::new(
+                pointed_at(folder, templates, &text)
+                    .unwrap_or_else(|| Place::file(format!("{folder}/{path}"))),
+                what,
+                "",
+            )
         }
     }
 }
@@ -205,7 +210,10 @@ mod tests {
         assert_eq!(rendered("a: {{ interval }}").unwrap(), "a: 15s");
         assert_eq!(rendered("a: {{ odd | yaml }}").unwrap(), r#"a: {"a":"x: \"y\""}"#);
         assert_eq!(rendered("{{ secret(name='x') }}").unwrap(), token::token("x"));
-        assert_eq!(rendered("{% for i in [1, 2] %}{{ i }}{% endfor %}{% set b = 3 %}{{ b }}").unwrap(), "123");
+        assert_eq!(
+            rendered("{% for i in [1, 2] %}{{ i }}{% endfor %}{% set b = 3 %}{{ b }}").unwrap(),
+            "123"
+        );
     }
 
     #[test]

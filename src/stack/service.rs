@@ -123,7 +123,9 @@ impl Service {
     pub fn mounts_file(&self, path: &str) -> bool {
         self.mounts.iter().any(|mount| {
             !mount.source.starts_with('/')
-                && path.strip_prefix(&mount.source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                && path
+                    .strip_prefix(&mount.source)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         })
     }
 

@@ -130,7 +130,9 @@ fn merged(
     given: &Variables,
     problems: &mut Vec<Problem>,
 ) -> Value {
-    let (Some(Value::Mapping(default)), Value::Mapping(value)) = (default, value) else { return value.clone() };
+    let (Some(Value::Mapping(default)), Value::Mapping(value)) = (default, value) else {
+        return value.clone();
+    };
     if default.is_empty() {
         return Value::Mapping(value.clone());
     }
@@ -140,7 +142,11 @@ fn merged(
         if let Some(before) = result.insert(key.clone(), value.clone()) {
             // Any text is true in a template's `if`: "off" would switch a component on.
             if let Err((what, hint)) = alike(&before, value) {
-                problems.push(Problem::new(given.place(&[name, key_text]), format!("`{name}.{key_text}` {what}"), hint));
+                problems.push(Problem::new(
+                    given.place(&[name, key_text]),
+                    format!("`{name}.{key_text}` {what}"),
+                    hint,
+                ));
             }
         } else {
             let known: Vec<&str> = default.keys().filter_map(Value::as_str).collect();
@@ -166,7 +172,13 @@ fn alike(default: &Value, value: &Value) -> Result<(), (String, String)> {
     fits(&Declaration { kind, default: None, help: String::new(), min: None, max: None }, value)
 }
 
-fn check(name: &str, declaration: &Declaration, value: &Value, given: &Variables, problems: &mut Vec<Problem>) {
+fn check(
+    name: &str,
+    declaration: &Declaration,
+    value: &Value,
+    given: &Variables,
+    problems: &mut Vec<Problem>,
+) {
     if value.is_null() && declaration.default.as_ref().is_some_and(Value::is_null) {
         return;
     }
@@ -243,7 +255,8 @@ fn within(declaration: &Declaration, value: &Value, text: &str) -> Result<(), (S
 }
 
 fn is_email(text: &str) -> bool {
-    let plain = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>,;\"'".contains(c));
+    let plain =
+        |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "<>,;\"'".contains(c));
     text.split_once('@').is_some_and(|(local, domain)| plain(local) && is_domain(domain))
 }
 
@@ -260,7 +273,9 @@ fn is_domain(text: &str) -> bool {
 }
 
 fn is_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else { return false };
+    let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
+        return false;
+    };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.split(':').next().unwrap_or_default();
     is_domain(host) && !text.contains(char::is_whitespace)
@@ -268,7 +283,8 @@ fn is_url(text: &str) -> bool {
 
 fn is_host_port(text: &str) -> bool {
     text.rsplit_once(':').is_some_and(|(host, port)| {
-        (is_domain(host) || host.parse::<std::net::IpAddr>().is_ok()) && port.parse::<u16>().is_ok_and(|p| p > 0)
+        (is_domain(host) || host.parse::<std::net::IpAddr>().is_ok())
+            && port.parse::<u16>().is_ok_and(|p| p > 0)
     })
 }
 

@@ -101,13 +101,17 @@ fn a_missing_variable_and_a_missing_secret_touch_no_host() {
     lab.deploy().ends_with(2, &["inventory/lab.yml", "`alert_email` is missing"]);
 
     let lab_file = std::fs::read_to_string(lab.path("inventory/lab.yml")).unwrap();
-    std::fs::write(lab.path("inventory/lab.yml"), lab_file.replace("  # alert_email:", "  alert_email:")).unwrap();
+    std::fs::write(lab.path("inventory/lab.yml"), lab_file.replace("  # alert_email:", "  alert_email:"))
+        .unwrap();
     lab.edit(
         "stack/monitoring/docker-compose.monitoring.yml.tera",
         "smtp_password: smtp_password",
         "smtp_password: smtp_secret",
     );
-    lab.deploy().ends_with(2, &["secrets/lab.yml.age", "`smtp_secret` is missing", "provision secrets set lab smtp_secret"]);
+    lab.deploy().ends_with(
+        2,
+        &["secrets/lab.yml.age", "`smtp_secret` is missing", "provision secrets set lab smtp_secret"],
+    );
     assert_eq!(vps(logins), before);
 }
 

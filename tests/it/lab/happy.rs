@@ -6,7 +6,8 @@ use super::{Lab, vps};
 fn a_second_deploy_says_so_and_touches_nothing() {
     let lab = Lab::take();
     let ids = "docker ps --no-trunc --format '{{.ID}} {{.Names}} {{.RunningFor}}' | cut -d ' ' -f 1,2 | sort";
-    let changed = "find /opt/koprogo /etc/systemd /run/provision -newer /tmp/mark -type f | grep -v control || true";
+    let changed =
+        "find /opt/koprogo /etc/systemd /run/provision -newer /tmp/mark -type f | grep -v control || true";
     let (before, _) = (vps(ids), vps("touch /tmp/mark"));
     let run = lab.deploy();
     run.ends_with(0, &[]);
@@ -23,18 +24,28 @@ fn a_changed_rule_is_reloaded_and_nothing_is_recreated() {
     lab.edit("inventory/lab.yml", "variables:", "variables:\n  cpu_percent: 84");
     let plan = lab.provision(&["plan", "lab", "--detailed-exitcode"]);
     assert_eq!(plan.code, 10, "{}", plan.stderr);
-    assert!(plan.stdout.contains("prometheus: reload (prometheus/alerts/koprogo.yml changed)"), "{}", plan.stdout);
+    assert!(
+        plan.stdout.contains("prometheus: reload (prometheus/alerts/koprogo.yml changed)"),
+        "{}",
+        plan.stdout
+    );
     let run = lab.deploy();
     run.ends_with(0, &[]);
     assert_eq!(vps(ids), before);
-    let rules = vps("docker exec koprogo-monitoring-prometheus-1 wget -q -O - http://127.0.0.1:9090/api/v1/rules");
-    assert!(rules.contains("> 84") || rules.contains(">84") || rules.contains("\\u003e 84"), "the new rule does not run");
+    let rules =
+        vps("docker exec koprogo-monitoring-prometheus-1 wget -q -O - http://127.0.0.1:9090/api/v1/rules");
+    assert!(
+        rules.contains("> 84") || rules.contains(">84") || rules.contains("\\u003e 84"),
+        "the new rule does not run"
+    );
 }
 
 #[test]
 fn sshd_saw_real_logins() {
     let lab = Lab::take();
-    let count = || -> usize { vps("journalctl -u ssh --no-pager | grep -c 'Accepted publickey for deploy'").parse().unwrap() };
+    let count = || -> usize {
+        vps("journalctl -u ssh --no-pager | grep -c 'Accepted publickey for deploy'").parse().unwrap()
+    };
     let before = count();
     lab.provision(&["verify", "lab"]).ends_with(0, &[]);
     assert_eq!(count(), before + 1);
@@ -45,7 +56,9 @@ fn verify_prints_a_table_and_json() {
     let lab = Lab::take();
     let run = lab.provision(&["verify", "lab"]);
     run.ends_with(0, &[]);
-    for check in ["prometheus.targets", "prometheus.rules", "grafana.health", "grafana.login", "alertmanager.ready"] {
+    for check in
+        ["prometheus.targets", "prometheus.rules", "grafana.health", "grafana.login", "alertmanager.ready"]
+    {
         assert!(run.stdout.contains(check), "{check} is not in\n{}", run.stdout);
     }
     let run = lab.provision(&["verify", "lab", "--output", "json"]);
@@ -53,7 +66,12 @@ fn verify_prints_a_table_and_json() {
     let lines: Vec<serde_json::Value> =
         run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
     assert!(lines.iter().all(|line| line["version"] == 1));
-    assert!(lines.iter().filter(|line| line["event"] == "checked").all(|line| line["finding"]["status"] == "holds"));
+    assert!(
+        lines
+            .iter()
+            .filter(|line| line["event"] == "checked")
+            .all(|line| line["finding"]["status"] == "holds")
+    );
     assert_eq!(lines.last().unwrap()["exit_code"], 0);
 }
 

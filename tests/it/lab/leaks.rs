@@ -20,8 +20,7 @@ fn vps_with_input(script: &str, input: &str) -> String {
 #[test]
 fn no_secret_is_found_outside_of_tmpfs() {
     let lab = Lab::take();
-    let names =
-        ["grafana_admin_password", "smtp_password", "postgres_exporter_password", "metrics_token"];
+    let names = ["grafana_admin_password", "smtp_password", "postgres_exporter_password", "metrics_token"];
     let values: Vec<String> = names
         .iter()
         .map(|name| lab.provision(&["secrets", "view", "lab", name]).stdout.trim().to_owned())

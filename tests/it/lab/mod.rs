@@ -138,7 +138,10 @@ impl Lab {
         );
         for line in list.lines() {
             let (service, rest) = line.split_once(' ').unwrap();
-            assert!(containers.insert(service.to_owned(), rest.to_owned()).is_none(), "two containers of {service}");
+            assert!(
+                containers.insert(service.to_owned(), rest.to_owned()).is_none(),
+                "two containers of {service}"
+            );
         }
         Snapshot { release, files, containers }
     }

@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::{Lab, ROOT, try_vps, vps, wait_for};
 
 fn reboot() {
-    let status =
-        Command::new(format!("{ROOT}/tests/lab/lab.sh")).arg("reboot").stdout(std::process::Stdio::null()).status();
+    let status = Command::new(format!("{ROOT}/tests/lab/lab.sh"))
+        .arg("reboot")
+        .stdout(std::process::Stdio::null())
+        .status();
     assert!(status.unwrap().success(), "the VPS did not come back");
 }
 
@@ -32,12 +34,15 @@ fn a_reboot_with_an_unseal_that_fails_at_first_recovers_by_itself() {
     vps("mv /usr/bin/age /usr/bin/age.away");
     reboot();
     wait_for("the unseal to fail", Duration::from_secs(60), || {
-        String::from_utf8_lossy(&try_vps("journalctl -b -u provision-koprogo-monitoring-unseal --no-pager").stdout)
-            .contains("provision:")
+        String::from_utf8_lossy(
+            &try_vps("journalctl -b -u provision-koprogo-monitoring-unseal --no-pager").stdout,
+        )
+        .contains("provision:")
     });
     // Docker and the application's own containers start regardless.
     wait_for("the application to run", Duration::from_secs(60), || {
-        String::from_utf8_lossy(&try_vps("docker inspect -f '{{.State.Status}}' koprogo-backend").stdout).contains("running")
+        String::from_utf8_lossy(&try_vps("docker inspect -f '{{.State.Status}}' koprogo-backend").stdout)
+            .contains("running")
     });
     assert!(!verifies(&lab), "the stack cannot be whole without its secrets");
     vps("mv /usr/bin/age.away /usr/bin/age");
