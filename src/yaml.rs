@@ -3,7 +3,6 @@
 //! `serde_yaml` gives the values; a second, event-based pass adds what it lacks: duplicate keys in maps are
 //! errors, and every path knows its line and column, so that a semantic error can point at the text.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, Span};
@@ -197,11 +196,9 @@ impl<'a> Walk<'a> {
                         return;
                     }
                 }
-                Event::Scalar(text, ..) => {
-                    if !self.take_key(&mut frames, &mut path, &text, span) {
-                        self.enter(&mut frames, &mut path, span);
-                        Self::leave(&mut frames, &mut path);
-                    }
+                Event::Scalar(text, ..) if !self.take_key(&mut frames, &mut path, &text, span) => {
+                    self.enter(&mut frames, &mut path, span);
+                    Self::leave(&mut frames, &mut path);
                 }
                 Event::Alias(_) => {
                     self.enter(&mut frames, &mut path, span);
@@ -229,7 +226,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes `text` as a map's next key, if one is due.
-    fn take_key(&mut self, frames: &mut [Frame], path: &mut Path, text: &Cow<'_, str>, span: Span) -> bool {
+    fn take_key(&mut self, frames: &mut [Frame], path: &mut Path, text: &str, span: Span) -> bool {
         let Some(Frame::Map(key @ None)) = frames.last_mut() else { return false };
         *key = Some(text.to_string());
         path.push(text.to_string());

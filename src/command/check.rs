@@ -4,9 +4,9 @@ use super::Context;
 use super::project;
 use crate::error::{Error, Result};
 use crate::inventory::{self, Environment};
-use crate::outcome::ExitCode;
+use crate::outcome::{ExitCode, Outcome};
 use crate::plan;
-use crate::secrets::{self, Identity, Secrets};
+use crate::secrets::Identity;
 use crate::stack;
 
 /// Runs the command: one environment, or all of them.
@@ -22,16 +22,26 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
             .cause("inventory/ has no environment")
             .hint("Add inventory/<name>.yml with the hosts."));
     }
-    let mut code = ExitCode::Ok;
+    let mut outcomes = Vec::new();
     for name in names {
-        match check(context, &name) {
-            Ok(text) => reporter.line(&text),
+        let outcome = match check(context, &name) {
+            Ok(text) => {
+                reporter.line(&text);
+                Outcome::Verified
+            }
             Err(error) => {
                 reporter.error(&error);
-                code = error.kind().exit_code();
+                Outcome::Failed(error.kind().exit_code())
             }
-        }
+        };
+        reporter.outcome(&name, outcome);
+        outcomes.push(outcome);
     }
+    // An environment that is in order does not excuse another.
+    let code = match Outcome::combine(&outcomes) {
+        ExitCode::Mixed => ExitCode::Usage,
+        code => code,
+    };
     reporter.end(code);
     Ok(code)
 }
@@ -47,15 +57,15 @@ fn check(context: &Context<'_>, name: &str) -> Result<String> {
             Ok(checks) => count = checks.len(),
             Err(found) => problems.extend(found),
         }
-        if !release.secret_names().is_empty() || secrets::exists(context.root, name) {
-            match Identity::find(context.identity) {
-                // Without a key the rest can be checked all the same, on a pull request for example.
-                Err(_) => remark = "; secrets not looked at: no identity".to_owned(),
-                Ok(identity) => {
-                    let secrets = Secrets::load(context.root, name, &identity)?;
-                    problems.extend(project::secret_problems(name, release, &secrets));
-                }
+        // Without a key the rest can be checked all the same, on a pull request for example.
+        if release.secret_names().is_empty() || Identity::is_given(context.identity) {
+            match project::open_secrets(context.root, name, Some(release), context.identity) {
+                Ok(secrets) => problems.extend(project::secret_problems(name, release, &secrets)),
+                Err(error) if problems.is_empty() => return Err(error),
+                Err(error) => problems.push(project::as_problem(name, &error)),
             }
+        } else {
+            remark.push_str("; secrets not looked at: no identity");
         }
     }
     match release {
@@ -64,6 +74,6 @@ fn check(context: &Context<'_>, name: &str) -> Result<String> {
             release.files.len(),
             release.services.len()
         )),
-        _ => Err(Error::problems(format!("check {name}"), problems)),
+        _ => Err(Error::problems(format!("load {name}"), problems)),
     }
 }

@@ -61,7 +61,8 @@ impl Deploy<'_> {
         plan::requirements(&self.loaded.release, &reached.state, least)?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
         let plan = make_plan(self.loaded, &reached.state);
-        let result = if plan.is_empty() {
+
+        if plan.is_empty() {
             clock.done(format!("release {} runs already: nothing to do", plan.release));
             self.unchanged(reached).await
         } else {
@@ -74,8 +75,7 @@ impl Deploy<'_> {
                 lines,
             });
             self.change(reached, &plan).await
-        };
-        result
+        }
     }
 
     /// Nothing to do: the instant checks decide.
@@ -125,12 +125,11 @@ impl Deploy<'_> {
         clock.done(format!("{size} bytes"));
         let clock = Clock::start(self.events, &self.name(), Stage::Activate);
         let mut link = Link { loaded: self.loaded, host: self.host, events: self.events, session };
-        match self.follow(&mut link, &mut activation, &order).await? {
-            Some(ended) => self.ended(&link.session, &ended, plan, &[]).await,
-            None => {
-                clock.done("the host waits for its confirmation");
-                self.prove(&mut link, &mut activation, &order, plan).await
-            }
+        if let Some(ended) = self.follow(&mut link, &mut activation, &order).await? {
+            self.ended(&link.session, &ended, plan, &[]).await
+        } else {
+            clock.done("the host waits for its confirmation");
+            self.prove(&mut link, &mut activation, &order, plan).await
         }
     }
 
@@ -241,7 +240,7 @@ impl Deploy<'_> {
                     let _ = self.events.send(Event::Warning { host: self.name(), text });
                     link.again(patience).await.map_err(|error| {
                         error.with_kind(Kind::Stuck).hint(
-                            "The host goes back by itself when it is not confirmed in time: `provision status` \
+                            "The host goes back by itself when it is not confirmed in time: `provision plan` \
                              or a new `provision deploy` tells what it runs.",
                         )
                     })?;

@@ -24,11 +24,14 @@ pub(super) fn load(
     context.output.redact(names);
     let environment = &loaded.environment;
     clock.done(format!(
-        "{}: {} files, {} services, {} hosts",
+        "{}: {} files, {} services, {}",
         environment.name,
-        loaded.generated.files.len(),
+        loaded.release.files.len(),
         loaded.release.services.len(),
-        environment.hosts.len()
+        match environment.hosts.as_slice() {
+            [host] => format!("host {}", host.name),
+            hosts => format!("{} hosts", hosts.len()),
+        }
     ));
     Ok(loaded)
 }
@@ -94,7 +97,10 @@ async fn actor(root: &std::path::Path) -> String {
         .filter(|output| output.status.success())
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let variable = |name: &str| std::env::var(name).ok();
-    let user = variable("GITHUB_ACTOR").or_else(|| variable("USER")).unwrap_or_else(|| "unknown".to_owned());
+    let user = variable("GITHUB_ACTOR")
+        .or_else(|| variable("USER"))
+        .or_else(|| variable("LOGNAME"))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let from = std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
     serde_json::json!({ "user": user, "from": from, "commit": commit }).to_string()
 }

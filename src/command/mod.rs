@@ -3,6 +3,7 @@
 mod check;
 mod deploy;
 mod hosts;
+mod logs;
 mod plan;
 mod project;
 mod reach;
@@ -27,7 +28,7 @@ struct Cli {
     /// The project: the nearest folder upwards from here that has inventory/
     #[arg(short = 'C', long, global = true, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-    /// The key that opens the secrets [default: $PROVISION_IDENTITY, ~/.config/provision/identity.txt, ~/.ssh/id_ed25519]
+    /// The key that opens the secrets [default: $`PROVISION_IDENTITY`, ~/.config/provision/identity.txt, ~/.`ssh/id_ed25519`]
     #[arg(long, global = true, value_name = "FILE")]
     identity: Option<PathBuf>,
     /// How to report
@@ -61,7 +62,7 @@ enum Command {
     Verify {
         /// The environment
         environment: Option<String>,
-        /// Give up after this time [default: deploy.verify_timeout of the inventory]
+        /// Give up after this time [default: `deploy.verify_timeout` of the inventory]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<std::time::Duration>,
     },
@@ -73,7 +74,19 @@ enum Command {
         #[arg(long)]
         host: Option<String>,
     },
-    /// Trust a host's key: write it to inventory/<environment>.known_hosts
+    /// Show what a service says on its host
+    Logs {
+        /// The service, after the environment where one is named
+        #[arg(required = true, num_args = 1..=2, value_names = ["ENVIRONMENT", "SERVICE"])]
+        words: Vec<String>,
+        /// How many of the last lines
+        #[arg(long, short = 'n', default_value_t = 100)]
+        lines: u32,
+        /// Go on until Ctrl-C
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Trust a host's key: write it to inventory/<environment>.`known_hosts`
     Trust {
         /// The environment
         environment: Option<String>,
@@ -145,6 +158,14 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         }
         Command::Tunnel { environment, host } => {
             tunnel::run(&context, environment.as_deref(), host.as_deref()).await
+        }
+        Command::Logs { words, lines, follow } => {
+            let (service, environment) = match words.as_slice() {
+                [environment, service] => (service, Some(environment.as_str())),
+                words => (&words[0], None),
+            };
+            let wanted = logs::Wanted { environment, service, lines: *lines, follow: *follow };
+            logs::run(&context, &wanted).await
         }
         Command::Trust { environment, fingerprint } => {
             trust::run(&context, environment.as_deref(), fingerprint.as_deref()).await

@@ -43,16 +43,19 @@ pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> 
     let environment = Environment::load(root, &name)?;
     let mut problems = Vec::new();
     let release = collect(&mut problems, stack::load(&environment))?;
-    let needed = release.as_ref().is_none_or(|release| !release.secret_names().is_empty());
-    let secrets = if needed || secrets::exists(root, &name) {
-        let identity = Identity::find(identity)?;
-        Secrets::load(root, &name, &identity)?
-    } else {
-        Secrets::empty()
+    let secrets = match open_secrets(root, &name, release.as_ref(), identity) {
+        Ok(secrets) => secrets,
+        Err(error) if problems.is_empty() => return Err(error),
+        Err(error) => {
+            problems.push(as_problem(&name, &error));
+            Secrets::empty()
+        }
     };
     let mut checks = Vec::new();
     if let Some(release) = &release {
-        problems.extend(secret_problems(&name, release, &secrets));
+        if problems.is_empty() {
+            problems.extend(secret_problems(&name, release, &secrets));
+        }
         match plan::checks(release) {
             Ok(found) => checks = found,
             Err(found) => problems.extend(found),
@@ -68,6 +71,27 @@ pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> 
         .collect();
     let generated = plan::generate(&release, &fingerprints);
     Ok(Arc::new(Loaded { environment, secrets, release, generated, checks }))
+}
+
+/// The secrets, where the release needs some or there is a file.
+pub(super) fn open_secrets(
+    root: &Path,
+    name: &str,
+    release: Option<&Release>,
+    identity: Option<&Path>,
+) -> Result<Secrets> {
+    let needed = release.is_some_and(|release| !release.secret_names().is_empty());
+    if !needed && !secrets::exists(root, name) {
+        return Ok(Secrets::empty());
+    }
+    Secrets::load(root, name, &Identity::find(identity)?)
+}
+
+/// Secrets that cannot be opened, beside other mistakes: so that none hides the others.
+pub(super) fn as_problem(environment: &str, error: &Error) -> Problem {
+    let place = Place::file(format!("secrets/{environment}.yml.age"));
+    let what = std::iter::once(format!("failed to {}", error.doing())).chain(error.causes().iter().cloned());
+    Problem::new(place, what.collect::<Vec<_>>().join(": "), error.hints().join(" "))
 }
 
 /// Takes the problems out of an error that has some; any other error ends the loading.

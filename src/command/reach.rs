@@ -86,9 +86,13 @@ pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) 
         crate::verify::open_all(&loaded.checks, &forward)
     );
     let state = state?;
-    let docker = state.docker.as_deref().unwrap_or("not running");
+    let docker = match state.docker.as_deref() {
+        None => "docker does not answer".to_owned(),
+        Some("known") => "docker answers".to_owned(),
+        Some(version) => format!("docker {version}"),
+    };
     let current = state.current.as_ref().map_or("nothing of ours".to_owned(), |id| format!("release {id}"));
-    clock.done(format!("docker {docker}, {current} runs"));
+    clock.done(format!("{docker}, {current} runs"));
     Ok(Reached { session, state, opened })
 }
 
@@ -113,6 +117,9 @@ pub(super) async fn containers(
             .collect();
         let wait = !starting.is_empty() && tokio::time::Instant::now() < until;
         if !wait || !findings.iter().any(Finding::fails) {
+            for finding in &findings {
+                let _ = events.send(Event::Checked { host: host.name.to_string(), finding: finding.clone() });
+            }
             return findings;
         }
         let found = starting.join(", ");

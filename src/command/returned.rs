@@ -1,5 +1,6 @@
 //! After an activation that did not succeed: why, and the proof that the host runs what ran before.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::project::Loaded;
@@ -142,10 +143,7 @@ pub(super) async fn prove_old(
     }
     if !skipped.is_empty() {
         let names: Vec<&str> = skipped.iter().map(|check| check.name.as_str()).collect();
-        text.push_str(&format!(
-            " Not asked, as its password is not in today's secrets: {}.",
-            names.join(", ")
-        ));
+        let _ = write!(text, " Not asked, as its password is not in today's secrets: {}.", names.join(", "));
     }
     Ok(text)
 }

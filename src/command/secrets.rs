@@ -20,7 +20,7 @@ pub enum SecretsCommand {
     Keygen {
         /// Where to write it; never overwrites [default: ~/.config/provision/identity.txt]
         #[arg(long, value_name = "FILE")]
-        output: Option<PathBuf>,
+        file: Option<PathBuf>,
     },
     /// Show the secrets, or one of them
     View {
@@ -93,7 +93,7 @@ impl SecretsCommand {
     /// Those of `secrets/`; Usage for a name that is not there.
     pub async fn run(&self, around: &mut Around<'_>) -> Result<Said> {
         match self {
-            Self::Keygen { output } => keygen(output.as_deref()),
+            Self::Keygen { file } => keygen(file.as_deref()),
             Self::View { environment, name } => view(around, environment, name.as_deref()),
             Self::Edit { environment } => edit(around, environment).await,
             Self::Set { environment, name, generate } => set(around, environment, name, *generate),
@@ -105,8 +105,8 @@ fn name(text: &str) -> std::result::Result<SecretName, String> {
     text.parse()
 }
 
-fn keygen(output: Option<&Path>) -> Result<Said> {
-    let (path, public) = secrets::generate_identity(output)?;
+fn keygen(file: Option<&Path>) -> Result<Said> {
+    let (path, public) = secrets::generate_identity(file)?;
     Ok(Said::Text(format!(
         "Your new key is in {}. Keep it to yourself and keep a copy: without it you cannot open the secrets.\n\
          Its public half:\n{public}\n\

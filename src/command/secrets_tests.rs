@@ -70,7 +70,7 @@ fn one_line_end_is_taken_from_stdin_s_value() {
 async fn from_a_new_key_to_a_value() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    let said = text(run(root, &format!("keygen --output {}", root.join("key.txt").display())).await);
+    let said = text(run(root, &format!("keygen --file {}", root.join("key.txt").display())).await);
     let public = said.lines().find(|line| line.starts_with("age1")).unwrap();
     let shown = said.replace(public, "PUBLIC").replace(root.to_str().unwrap(), "FOLDER");
     insta::assert_snapshot!(shown, @r"

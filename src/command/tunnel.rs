@@ -27,9 +27,13 @@ pub(super) async fn run(
         };
         let Some(chosen) = chosen else {
             let names: Vec<String> = all.iter().map(|host| host.name.to_string()).collect();
+            let cause = match host {
+                Some(name) => format!("there is no host `{name}`"),
+                None => "the environment has several".to_owned(),
+            };
             return Err(Error::usage("choose a host")
-                .cause("`--host` names none of them")
-                .hint(format!("There are: {}.", names.join(", "))));
+                .cause(cause)
+                .hint(format!("Name one: `--host {}`.", names.join("` or `--host "))));
         };
         let session = reach::connect(&loaded, chosen, &events).await?;
         Ok((loaded, session))

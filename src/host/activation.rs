@@ -142,7 +142,7 @@ impl Activation {
                 Entry::Started => self.started = true,
                 Entry::Error { word, text } => self.errors.push((word, text)),
                 Entry::ContainerLog { service, text } => {
-                    self.container_log.push(format!("{service} | {text}"))
+                    self.container_log.push(format!("{service} | {text}"));
                 }
                 Entry::Returning => {
                     self.returning = true;

@@ -4,11 +4,13 @@
 
 mod activation;
 mod log;
+mod logs;
 mod probe;
 mod scripts;
 mod units;
 
 pub use activation::{Activation, Answer, Ended, Order, answer, start};
+pub use logs::logs;
 pub use probe::{old_checks, probe};
 pub use scripts::installed;
 pub use units::units;

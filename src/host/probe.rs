@@ -132,7 +132,7 @@ fn broken(output: &Output) -> Error {
     if output.status == 127 {
         return error
             .cause(said)
-            .hint("The host needs sh, base64 and coreutils or busybox; with `sudo: true` also sudo.");
+            .hint("The host needs sh, base64, gzip and coreutils or busybox; with `sudo: true` also sudo.");
     }
     error.cause(format!("its answer is not a probe's (exit status {}): {said}", output.status)).hint(
         "Something prints into non-interactive logins or the shell is restricted: try `ssh <host> true`.",

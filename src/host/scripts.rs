@@ -21,6 +21,9 @@ pub(super) const ANSWER: &str = concat!(include_str!("scripts/lib.sh"), include_
 /// Prints a kept release's checks.
 pub(super) const CHECKS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/checks.sh"));
 
+/// Prints a service's log.
+pub(super) const LOGS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/logs.sh"));
+
 /// The scripts that a host keeps in `.provision/bin`, by name.
 #[must_use]
 pub fn installed() -> BTreeMap<&'static str, String> {

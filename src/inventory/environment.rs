@@ -394,6 +394,8 @@ fn merge_maps(mut base: BTreeMap<String, Value>, over: BTreeMap<String, Value>) 
 }
 
 #[cfg(test)]
+// A few short texts: clearness before speed.
+#[allow(clippy::format_collect)]
 mod tests {
     use super::*;
 

@@ -1,6 +1,7 @@
 //! What is sent to a host: one tar stream of what it does not have yet.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 use super::{Generated, Plan, SealedBundle, manifest, step};
 use crate::error::{Error, Kind, Result};
@@ -10,7 +11,7 @@ use crate::stack::Release;
 /// What goes over the wire for one deploy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bundle {
-    /// The tar archive.
+    /// The tar archive, packed with gzip.
     pub archive: Vec<u8>,
     /// Its SHA-256. The host refuses a stream of another size or digest: a tar that is cut at a member's end
     /// unpacks without an error.
@@ -63,7 +64,10 @@ pub fn archive(
             add(format!("release/files/{path}"), 0o644, &file.content)?;
         }
     }
-    let archive = builder.into_inner().map_err(|error| broken(&error))?;
+    let unpacked = builder.into_inner().map_err(|error| broken(&error))?;
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(&unpacked).map_err(|error| broken(&error))?;
+    let archive = packer.finish().map_err(|error| broken(&error))?;
     let digest = crate::stack::digest(&archive);
     Ok(Bundle { archive, digest })
 }
@@ -99,7 +103,7 @@ mod tests {
         let question = Question::Ready { port: 1, path: "/".to_owned() };
         let checks = [Check { name: "s0.ready".to_owned(), service: "s0".to_owned(), question }];
         let bundle = archive(&plan, release, &generated, &checks, &texts, &units, sealed).unwrap();
-        let mut archive = tar::Archive::new(&bundle.archive[..]);
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&bundle.archive[..]));
         let members = archive
             .entries()
             .unwrap()

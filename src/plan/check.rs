@@ -81,6 +81,10 @@ pub enum Question {
         password: String,
         /// Uids, sorted.
         uids: Vec<String>,
+        /// Those of them whose type has no health question: their description is asked for at once, which
+        /// saves a round trip.
+        #[serde(default)]
+        without_health: Vec<String>,
     },
     /// Grafana: these dashboards (uid) are there.
     GrafanaDashboards {

@@ -2,7 +2,7 @@
 
 use crate::error::{Place, Problem};
 use crate::plan::check::{Check, ConfigurationOf, Question};
-use crate::stack::{Release, Service, Verify};
+use crate::stack::{Release, Service, Verify, has_extension, is_yaml};
 use crate::yaml::{Document, Value};
 
 /// The checks of a release, in the order of its services.
@@ -72,10 +72,18 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ("health", Question::GrafanaHealth { port }),
                 ("login", Question::GrafanaLogin { port, user: user.clone(), password: password.clone() }),
             ];
-            let uids = datasources(release, service);
-            if !uids.is_empty() {
+            let sources = datasources(release, service);
+            if !sources.is_empty() {
                 let (user, password) = (user.clone(), password.clone());
-                list.push(("datasources", Question::GrafanaDatasources { port, user, password, uids }));
+                // The Alertmanager type answers 500 `plugin.unavailable` (Grafana 9 and later).
+                let without_health = sources
+                    .iter()
+                    .filter(|(_, kind)| kind == "alertmanager")
+                    .map(|(uid, _)| uid.clone())
+                    .collect();
+                let uids = sources.into_iter().map(|(uid, _)| uid).collect();
+                let question = Question::GrafanaDatasources { port, user, password, uids, without_health };
+                list.push(("datasources", question));
             }
             let uids = dashboards(release, service);
             if !uids.is_empty() {
@@ -170,19 +178,18 @@ fn matches_part(pattern: &str, text: &str) -> bool {
     (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches_part(after, &rest[at..]))
 }
 
-/// Uids of the datasources that the service's mounted files provision.
-fn datasources(release: &Release, service: &Service) -> Vec<String> {
+/// Uid and type of the datasources that the service's mounted files provision.
+fn datasources(release: &Release, service: &Service) -> Vec<(String, String)> {
     let mut uids = Vec::new();
     for (path, file) in release.files.iter().filter(|(path, _)| service.mounts_file(path)) {
-        if !(path.ends_with(".yml") || path.ends_with(".yaml")) {
+        if !is_yaml(path) {
             continue;
         }
         let Ok(document) = Document::parse(path, &String::from_utf8_lossy(&file.content)) else { continue };
-        uids.extend(
-            sequence(document.value(), "datasources")
-                .filter_map(|source| source.get("uid").and_then(Value::as_str))
-                .map(str::to_owned),
-        );
+        uids.extend(sequence(document.value(), "datasources").filter_map(|source| {
+            let text = |key: &str| source.get(key).and_then(Value::as_str).map(str::to_owned);
+            Some((text("uid")?, text("type").unwrap_or_default()))
+        }));
     }
     uids.sort();
     uids
@@ -193,7 +200,7 @@ fn dashboards(release: &Release, service: &Service) -> Vec<String> {
     let mut uids: Vec<String> = release
         .files
         .iter()
-        .filter(|(path, _)| path.ends_with(".json") && service.watches(path))
+        .filter(|(path, _)| has_extension(path, &["json"]) && service.watches(path))
         .filter_map(|(_, file)| serde_json::from_slice::<serde_json::Value>(&file.content).ok())
         .filter_map(|dashboard| dashboard.get("uid").and_then(|uid| uid.as_str()).map(str::to_owned))
         .collect();

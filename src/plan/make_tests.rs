@@ -255,7 +255,8 @@ fn a_container_that_is_not_well_is_started() {
         ("running", "healthy", true),
         ("running", "", true),
         ("running", "unhealthy", false),
-        ("running", "starting", false),
+        // It was only just started: it is waited for, not started again.
+        ("running", "starting", true),
         ("exited", "", false),
         ("restarting", "", false),
         ("paused", "", false),

@@ -28,8 +28,10 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
                 SecretFile::Template { path, .. } => {
                     let sealed = release.sealed.get(path).or_else(|| release.files.get(path));
                     let text = String::from_utf8_lossy(sealed.map_or(&[][..], |file| &file.content));
-                    token::substitute(&text, |name| secrets.get(name).map(|value| value.expose_secret()))
-                        .ok_or_else(|| Error::new(Kind::Internal, format!("put the secrets into {path}")))?
+                    token::substitute(&text, |name| {
+                        secrets.get(name).map(secrecy::ExposeSecret::expose_secret)
+                    })
+                    .ok_or_else(|| Error::new(Kind::Internal, format!("put the secrets into {path}")))?
                 }
             };
             entries.push((format!("{name}/{file}"), service.uid, value));

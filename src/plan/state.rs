@@ -44,11 +44,11 @@ impl Container {
 /// What the probe found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostState {
-    /// Version of the docker engine; `None` when it does not answer, with docker's words in `docker_error`.
+    /// Version of the docker engine, or `known` where a release runs already; `None` when it does not answer, with docker's words in `docker_error`.
     pub docker: Option<String>,
     /// What docker said when it did not answer.
     pub docker_error: String,
-    /// Version of compose; `None` when there is none.
+    /// Version of compose, or `known`; `None` when there is none.
     pub compose: Option<String>,
     /// Commands that the host lacks and the scripts need.
     pub missing_commands: BTreeSet<String>,

@@ -1,5 +1,7 @@
 //! Events as plain lines: for logs and pipes. No control codes.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 
 use crate::event::{Event, Stage};
@@ -19,7 +21,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
         Event::Planned { host, release, lines } => {
             let mut text = format!("{}plan: release {release}", prefix(host));
             for line in lines {
-                text.push_str(&format!("\n    {line}"));
+                let _ = write!(text, "\n    {line}");
             }
             text
         }

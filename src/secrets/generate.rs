@@ -45,7 +45,7 @@ pub fn generate_identity(output: Option<&Path>) -> Result<(PathBuf, String)> {
         if error.kind() == ErrorKind::AlreadyExists {
             failed
                 .cause("the file is there already, and a key that is overwritten is gone for good")
-                .hint("Use that key, or name another file with --output.")
+                .hint("Use that key, or name another file with --file.")
         } else {
             failed.cause(error)
         }
@@ -104,7 +104,7 @@ mod tests {
         let error = show(&generate_identity(Some(&path)).unwrap_err());
         assert_snapshot!(error.replace(folder.path().to_str().unwrap(), "FOLDER"), @r"
         [Usage] write the identity FOLDER/deep/er/key.txt: the file is there already, and a key that is overwritten is gone for good
-        → Use that key, or name another file with --output.
+        → Use that key, or name another file with --file.
         ");
         assert_eq!(std::fs::read(&path).unwrap(), before);
     }

@@ -37,6 +37,15 @@ enum Key {
     Locked(Box<(ssh::EncryptedKey, OnceLock<ssh::Identity>)>),
 }
 
+/// Where an identity is looked for in the home folder.
+const USUAL: [&str; 2] = [DEFAULT, ".ssh/id_ed25519"];
+
+fn none_given() -> Error {
+    Error::usage("find your identity, the key that opens secrets files")
+        .cause(format!("there is no --identity, no {VARIABLE}, no ~/{} and no ~/{}", USUAL[0], USUAL[1]))
+        .hint("Run `provision secrets keygen`. In a project that has secrets already, give the line that it prints to somebody who can open them; in a new one put it into secrets/recipients.txt.")
+}
+
 impl Identity {
     /// The identity to use: `flag` (a file), else `PROVISION_IDENTITY` (a key or the path of a file), else
     /// `~/.config/provision/identity.txt`, else `~/.ssh/id_ed25519`. The first that is there is taken.
@@ -57,21 +66,21 @@ impl Identity {
         if let Some(value) = variable {
             return Self::from_variable(value, ask);
         }
-        let candidates = [DEFAULT, ".ssh/id_ed25519"];
-        for name in candidates {
+        for name in USUAL {
             let Some(path) = home.map(|home| home.join(name)) else { break };
             if path.exists() {
                 return Self::read(&path, &format!("~/{name}"), ask);
             }
         }
-        Err(Error::usage("find your identity, the key that opens secrets files")
-            .cause(format!(
-                "there is no --identity, no {VARIABLE}, no ~/{} and no ~/{}",
-                candidates[0], candidates[1]
-            ))
-            .hint(
-                "Run `provision secrets keygen` and give the line that it prints to somebody who can already open the secrets.",
-            ))
+        Err(none_given())
+    }
+
+    /// Whether there is anything to take: a flag, the variable, or one of the usual files. Not whether it is good.
+    #[must_use]
+    pub fn is_given(flag: Option<&Path>) -> bool {
+        flag.is_some()
+            || std::env::var_os(VARIABLE).is_some()
+            || std::env::home_dir().is_some_and(|home| USUAL.iter().any(|name| home.join(name).exists()))
     }
 
     fn from_variable(value: &OsStr, ask: Ask) -> Result<Self> {
@@ -281,7 +290,7 @@ fn unsupported(why: &ssh::UnsupportedKey) -> String {
 /// The file that `keygen` writes when none is named.
 pub(super) fn default_path() -> Result<PathBuf> {
     std::env::home_dir().map(|home| home.join(DEFAULT)).ok_or_else(|| {
-        Error::usage("find your home folder").cause("HOME is not set").hint("Name a file with --output.")
+        Error::usage("find your home folder").cause("HOME is not set").hint("Name a file with --file.")
     })
 }
 

@@ -57,7 +57,7 @@ fn what_cannot_be_found_says_where_it_was_looked_for() {
     };
     assert_snapshot!(find(None, None), @r"
     [Usage] find your identity, the key that opens secrets files: there is no --identity, no PROVISION_IDENTITY, no ~/.config/provision/identity.txt and no ~/.ssh/id_ed25519
-    → Run `provision secrets keygen` and give the line that it prints to somebody who can already open the secrets.
+    → Run `provision secrets keygen`. In a project that has secrets already, give the line that it prints to somebody who can open them; in a new one put it into secrets/recipients.txt.
     ");
     assert_snapshot!(find(Some("/nowhere/key.txt"), None), @r"
     [Usage] read the identity /nowhere/key.txt: there is no such file

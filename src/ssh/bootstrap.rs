@@ -10,10 +10,10 @@ const LONGEST_LINE: usize = 120 * 1024;
 
 /// What `/bin/sh` does with its arguments: decode the script and all of its arguments, then run the script.
 ///
-/// The `x` keeps a newline at an argument's end, which `$(…)` would cut off. A host without `base64` ends
+/// The `x` keeps a newline at an argument's end, which `$(…)` would cut off. A host without `base64` or `gzip` ends
 /// with 127 instead of running an empty script with success. It may hold neither `!` (history in tcsh), nor
 /// a backslash (fish), nor a newline, nor a single quote.
-const DECODE: &str = r#"s=$(printf %s "$1"|base64 -d)||exit 127;shift;for a do shift;a=$(printf %s "$a"|base64 -d&&printf x)||exit 127;set -- "$@" "${a%x}";done;unset a;eval "$s""#;
+const DECODE: &str = r#"s=$(printf %s "$1"|base64 -d|gzip -dc);[ -n "$s" ]||exit 127;shift;for a do shift;a=$(printf %s "$a"|base64 -d&&printf x)||exit 127;set -- "$@" "${a%x}";done;unset a;eval "$s""#;
 
 /// A POSIX sh script and its arguments, to be run on a host.
 ///
@@ -71,7 +71,8 @@ impl Command {
             Sudo::WithoutPassword => "sudo -n ",
             Sudo::PasswordOnStdin => "sudo -S -p '' ",
         };
-        let mut line = format!("exec {sudo}/bin/sh -c '{DECODE}' sh {}", STANDARD.encode(self.script));
+        let mut line =
+            format!("exec {sudo}/bin/sh -c '{DECODE}' sh {}", STANDARD.encode(packed(self.script)?));
         for arg in &self.args {
             if arg.contains(&0) {
                 return Err(bug("an argument holds a NUL byte".to_owned()));
@@ -85,6 +86,17 @@ impl Command {
         }
         Ok(line)
     }
+}
+
+/// The script without the lines that are only comments, packed with gzip: it is sent with each command.
+fn packed(script: &str) -> Result<Vec<u8>> {
+    use std::io::Write as _;
+    let bug = |error: std::io::Error| Error::new(Kind::Internal, "pack a script").cause(error);
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    for line in script.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        packer.write_all(line.as_bytes()).and_then(|()| packer.write_all(b"\n")).map_err(bug)?;
+    }
+    packer.finish().map_err(bug)
 }
 
 #[cfg(test)]

@@ -277,20 +277,19 @@ impl Reader<'_> {
         let mut ports = Vec::new();
         let list = definition.get("ports").and_then(Value::as_sequence).cloned().unwrap_or_default();
         for (index, port) in list.iter().enumerate() {
-            let (address, published) = match port {
-                Value::Mapping(_) => (
+            let (address, published) = if let Value::Mapping(_) = port {
+                (
                     port.get("host_ip").and_then(Value::as_str).unwrap_or_default().to_owned(),
                     port.get("published").map(|p| {
                         p.as_str().map_or_else(|| p.as_u64().unwrap_or(0).to_string(), str::to_owned)
                     }),
-                ),
-                _ => {
-                    let text =
-                        port.as_str().map_or_else(|| port.as_u64().unwrap_or(0).to_string(), str::to_owned);
-                    let mut parts = text.rsplitn(3, ':').skip(1);
-                    let published = parts.next().map(str::to_owned);
-                    (parts.next().unwrap_or_default().to_owned(), published)
-                }
+                )
+            } else {
+                let text =
+                    port.as_str().map_or_else(|| port.as_u64().unwrap_or(0).to_string(), str::to_owned);
+                let mut fields = text.rsplitn(3, ':').skip(1);
+                let published = fields.next().map(str::to_owned);
+                (fields.next().unwrap_or_default().to_owned(), published)
             };
             let number = published.as_deref().and_then(|p| p.parse::<u16>().ok());
             let index = index.to_string();

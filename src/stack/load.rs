@@ -53,6 +53,18 @@ pub fn load(environment: &Environment) -> Result<Release> {
     Ok(release)
 }
 
+/// Whether a path ends with one of these extensions.
+#[must_use]
+pub fn has_extension(path: &str, extensions: &[&str]) -> bool {
+    Path::new(path).extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension))
+}
+
+/// Whether a path says that its file is YAML.
+#[must_use]
+pub fn is_yaml(path: &str) -> bool {
+    has_extension(path, &["yml", "yaml"])
+}
+
 /// All files of a folder by their path in it. Names with control characters and links are refused.
 fn read_folder(
     folder: &Path,
@@ -73,7 +85,7 @@ fn read_folder(
         }
         let shown = format!("{shown}/{name}");
         if name.contains(|c: char| c.is_control() || c == '\u{fffd}') {
-            let place = Place::file(format!("{:?}", shown));
+            let place = Place::file(format!("{shown:?}"));
             return Err(Problem::new(place, "the name has control characters", "Rename the file."));
         }
         let path = format!("{prefix}{name}");
@@ -116,7 +128,7 @@ fn split(
                 templates.insert(path, text);
             }
             Err(_) => {
-                problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", ""))
+                problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", ""));
             }
         }
     }
@@ -194,7 +206,7 @@ fn assemble(
         .filter(|path| {
             !path.contains('/')
                 && (path.starts_with("docker-compose.") || path.starts_with("compose."))
-                && (path.ends_with(".yml") || path.ends_with(".yaml"))
+                && is_yaml(path)
         })
         .cloned()
         .collect();

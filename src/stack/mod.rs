@@ -10,6 +10,6 @@ mod render;
 mod service;
 mod variables;
 
-pub use load::load;
+pub use load::{has_extension, is_yaml, load};
 pub use release::{File, Release, digest};
 pub use service::{Mount, Reload, SecretFile, Service, Verify};

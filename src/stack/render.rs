@@ -191,6 +191,8 @@ fn pointed_at(folder: &str, templates: &BTreeMap<String, String>, report: &str) 
 }
 
 #[cfg(test)]
+// A few short texts: clearness before speed.
+#[allow(clippy::format_collect)]
 mod tests {
     use super::*;
 

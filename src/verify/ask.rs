@@ -68,11 +68,11 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::GrafanaLogin { user, password, .. } => {
             grafana::login(service, user, password, &look.at(grafana::USER))
         }
-        Question::GrafanaDatasources { user, password, uids, .. } => {
+        Question::GrafanaDatasources { user, password, uids, without_health, .. } => {
             let verdicts = uids.iter().map(|uid| {
                 let health = look.at(&grafana::datasource_health_path(uid));
-                let described =
-                    grafana::health_is_no_question(&health).then(|| look.at(&grafana::datasource_path(uid)));
+                let described = (without_health.contains(uid) || grafana::health_is_no_question(&health))
+                    .then(|| look.at(&grafana::datasource_path(uid)));
                 grafana::datasource(service, user, password, uid, &health, described.as_ref())
             });
             grafana::worst(verdicts.collect())

@@ -130,7 +130,7 @@ impl Target {
         }
         if has(&unreachable) {
             return format!(
-                "Nothing answers for job {job}: see whether its service runs (`provision status`), then its log."
+                "Nothing answers for job {job}: see whether its service runs (`provision verify`), then its log."
             );
         }
         format!(

@@ -43,7 +43,7 @@ fn a_target_that_is_down_is_named_with_its_error() {
     let recorded = recorded("prometheus-2.42/targets");
     insta::assert_snapshot!(look(&["dead", "loki"], &recorded), @r#"
     not yet: job dead instance 127.0.0.1:1 is down: Get "http://127.0.0.1:1/metrics": dial tcp 127.0.0.1:1: connect: connection refused
-    Nothing answers for job dead: see whether its service runs (`provision status`), then its log.
+    Nothing answers for job dead: see whether its service runs (`provision verify`), then its log.
     "#);
 }
 
@@ -124,7 +124,7 @@ fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
     insta::assert_snapshot!(with("cadvisor", "dial tcp: lookup cadvisor on 127.0.0.11:53: no such host"), @"prometheus cannot resolve the target's name: the service of job cadvisor does not run, or shares no network with prometheus.");
     insta::assert_snapshot!(with("koprogo-backend", "server returned HTTP status 401 Unauthorized"), @"The target of job koprogo-backend wants another token: compare the credentials file of the job with the application's setting.");
     insta::assert_snapshot!(with("traefik", "server returned HTTP status 404 Not Found"), @"The target of job traefik serves no metrics at that path: compare metrics_path with the application.");
-    insta::assert_snapshot!(with("loki", "dial tcp 1.2.3.4:3100: connect: connection refused"), @"Nothing answers for job loki: see whether its service runs (`provision status`), then its log.");
+    insta::assert_snapshot!(with("loki", "dial tcp 1.2.3.4:3100: connect: connection refused"), @"Nothing answers for job loki: see whether its service runs (`provision verify`), then its log.");
     insta::assert_snapshot!(with("loki", "expected a valid start token"), @"Read the log of the service behind job loki: prometheus reached it, and could not use what it answered.");
 }
 

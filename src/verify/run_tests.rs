@@ -261,6 +261,7 @@ async fn questions_that_do_not_depend_on_each_other_go_over_streams_opened_befor
         Servers::new(vec![(3001, Box::new(|_, _| Reply::Say(200, r#"{"status":"OK","message":"works"}"#)))]);
     let uids = vec!["alertmanager".to_owned(), "loki".to_owned(), "prometheus".to_owned()];
     let question = Question::GrafanaDatasources {
+        without_health: Vec::new(),
         port: 3001,
         user: "admin".into(),
         password: "grafana_password".into(),
@@ -287,6 +288,7 @@ async fn a_datasource_without_a_health_question_costs_one_more() {
         }),
     )]);
     let question = Question::GrafanaDatasources {
+        without_health: Vec::new(),
         port: 3001,
         user: "admin".into(),
         password: "grafana_password".into(),

@@ -6,12 +6,10 @@ work=$(mktemp -d /run/provision-probe.XXXXXX 2>/dev/null || mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 # docker's answers take longest: they are asked for while the rest is read.
+# Each call of the docker command costs some 20 ms of its own start, so there are as few as can be.
+current=$(current_release)
 {
-	if docker version --format '{{.Server.Version}}' >"$work/docker" 2>"$work/docker-error"; then
-		docker network ls --format '{{.Name}}' >"$work/networks" 2>/dev/null || :
-	else
-		rm -f "$work/docker"
-	fi
+	docker network ls --format '{{.Name}}' >"$work/networks" 2>"$work/docker-error" || rm -f "$work/networks"
 } &
 {
 	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
@@ -19,9 +17,9 @@ trap 'rm -rf "$work"' EXIT
 		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
 	fi
 } &
-# Asking compose for its version takes long; where a release runs it is known to work.
-current=$(current_release)
+# Versions are asked for where no release says that they are good enough.
 if [ -z "$current" ]; then
+	{ docker version --format '{{.Server.Version}}' >"$work/docker" 2>/dev/null || rm -f "$work/docker"; } &
 	{ docker compose version --short >"$work/compose" 2>/dev/null || rm -f "$work/compose"; } &
 fi
 
@@ -72,10 +70,12 @@ if [ -f "$lock" ] && command -v flock >/dev/null 2>&1 && ! flock -n "$lock" true
 	echo "holder $(cat "$control/holder" 2>/dev/null || echo unknown)"
 fi
 wait
-if [ -s "$work/docker" ]; then
+if [ ! -f "$work/networks" ]; then
+	echo "docker-error $(tr '\n' ' ' <"$work/docker-error")"
+elif [ -s "$work/docker" ]; then
 	echo "docker $(cat "$work/docker")"
 else
-	echo "docker-error $(tr '\n' ' ' <"$work/docker-error")"
+	echo "docker known"
 fi
 if [ -n "$current" ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
 if [ -f "$work/networks" ]; then sed 's/^/network /' "$work/networks"; fi

@@ -27,7 +27,7 @@ cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written
 got=$(wc -c <"$incoming/tar")
 [ "$got" -eq "$size" ] || refuse stream "$got of $size bytes arrived"
 [ "$(sha256sum <"$incoming/tar" | cut -c 1-64)" = "$digest" ] || refuse stream "the digest of the stream is wrong"
-tar -x -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
+tar -x -z -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
 	refuse disk "the stream could not be unpacked: $(df -P -k "$remote" | tail -n 1)"
 rm -f "$incoming/tar"
 if [ -d "$incoming/bin" ]; then

@@ -20,7 +20,7 @@ fn stack(compose: &str) -> String {
 #[test]
 fn a_bind_in_the_short_syntax_is_refused() {
     assert_snapshot!(service("volumes: [\"./web:/web\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: `./web:/web` is a bind in the short syntax, which makes a folder where a file is missing
         |     volumes: ["./web:/web"]
@@ -32,7 +32,7 @@ fn a_bind_in_the_short_syntax_is_refused() {
 #[test]
 fn a_bind_that_may_create_its_source_is_refused() {
     assert_snapshot!(service("volumes: [{type: bind, source: ./web, target: /web}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: the bind of `./web` may create its source
         |     volumes: [{type: bind, source: ./web, target: /web}]
@@ -46,7 +46,7 @@ fn a_mounted_file_is_refused() {
     assert_snapshot!(service(
         "volumes: [{type: bind, source: ./web/index.html, target: /index.html, bind: {create_host_path: false}}]"
     ), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: `./web/index.html` is a file, and a mounted file keeps showing its old content
         |     volumes: [{type: bind, source: ./web/index.html, target: /index.html, bind: {create_host_path: false}}]
@@ -58,14 +58,14 @@ fn a_mounted_file_is_refused() {
 #[test]
 fn a_folder_that_the_stack_does_not_have_is_refused() {
     assert_snapshot!(service("volumes: [{type: bind, source: ./wbe, target: /web, bind: {create_host_path: false}}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: the stack has no folder `./wbe`
         |     volumes: [{type: bind, source: ./wbe, target: /web, bind: {create_host_path: false}}]
         |               ^
     ");
     assert_snapshot!(service("volumes: [{type: bind, source: web, target: /web, bind: {create_host_path: false}}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: `web` is neither absolute nor begins with ./
         |     volumes: [{type: bind, source: web, target: /web, bind: {create_host_path: false}}]
@@ -76,7 +76,7 @@ fn a_folder_that_the_stack_does_not_have_is_refused() {
 #[test]
 fn a_port_for_the_world_is_refused() {
     assert_snapshot!(service("ports: [\"8080:80\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["8080:80"]
@@ -84,7 +84,7 @@ fn a_port_for_the_world_is_refused() {
         hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"80\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["80"]
@@ -92,7 +92,7 @@ fn a_port_for_the_world_is_refused() {
         hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"0.0.0.0:8080:80\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["0.0.0.0:8080:80"]
@@ -100,7 +100,7 @@ fn a_port_for_the_world_is_refused() {
         hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
     "#);
     assert_snapshot!(service("ports: [{target: 80, published: 8080}]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: [{target: 80, published: 8080}]
@@ -108,7 +108,7 @@ fn a_port_for_the_world_is_refused() {
         hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"127.0.0.1::80\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: the published port is not one number
         |     ports: ["127.0.0.1::80"]
@@ -116,7 +116,7 @@ fn a_port_for_the_world_is_refused() {
         hint: Like "127.0.0.1:9090:9090".
     "#);
     assert_snapshot!(service("ports: [\"127.0.0.1:8080-8090:80-90\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:13: the published port is not one number
         |     ports: ["127.0.0.1:8080-8090:80-90"]
@@ -128,7 +128,7 @@ fn a_port_for_the_world_is_refused() {
 #[test]
 fn privileged_is_refused() {
     assert_snapshot!(service("privileged: true"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: `web` asks for everything with `privileged`
         |     privileged: true
@@ -141,7 +141,7 @@ fn privileged_is_refused() {
 fn an_image_has_a_tag_that_says_which() {
     let image = |image: &str| stack(&format!("services:\n  web:\n    image: {image}\n    restart: always\n"));
     assert_snapshot!(image("example/web"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):3:5: the image `example/web` has no tag that says which version
         |     image: example/web
@@ -149,7 +149,7 @@ fn an_image_has_a_tag_that_says_which() {
         hint: Pin it, like prom/prometheus:v3.13.3.
     ");
     assert_snapshot!(image("example/web:latest"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):3:5: the image `example/web:latest` has no tag that says which version
         |     image: example/web:latest
@@ -157,7 +157,7 @@ fn an_image_has_a_tag_that_says_which() {
         hint: Pin it, like prom/prometheus:v3.13.3.
     ");
     assert_snapshot!(image("localhost:5000/web"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):3:5: the image `localhost:5000/web` has no tag that says which version
         |     image: localhost:5000/web
@@ -165,7 +165,7 @@ fn an_image_has_a_tag_that_says_which() {
         hint: Pin it, like prom/prometheus:v3.13.3.
     ");
     assert_snapshot!(image("''"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):3:5: `web` has no `image:`
         |     image: ''
@@ -177,7 +177,7 @@ fn an_image_has_a_tag_that_says_which() {
 #[test]
 fn an_image_is_not_built_on_the_host() {
     assert_snapshot!(service("build: ."), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: `web` is built on the host
         |     build: .
@@ -189,7 +189,7 @@ fn an_image_is_not_built_on_the_host() {
 #[test]
 fn what_compose_has_outlived_is_refused() {
     assert_snapshot!(stack("version: '3.8'\nservices:\n  web:\n    image: example/web:1\n    restart: always\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):1:1: `version:` is obsolete
         | version: '3.8'
@@ -203,7 +203,7 @@ fn composes_own_secrets_are_refused() {
     assert_snapshot!(
         stack("services:\n  web:\n    image: example/web:1\n    restart: always\nsecrets:\n  a: {file: ./a}\n"),
         @r"
-        error: failed to check test
+        error: failed to load test
 
           stack/small/docker-compose.small.yml (rendered):5:1: compose's own `secrets:` ignore owner and mode of a file
             | secrets:
@@ -216,7 +216,7 @@ fn composes_own_secrets_are_refused() {
 #[test]
 fn a_service_says_how_it_restarts() {
     assert_snapshot!(stack("services:\n  web:\n    image: example/web:1\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):2:3: `web` has no `restart:`
         |   web:
@@ -228,7 +228,7 @@ fn a_service_says_how_it_restarts() {
 #[test]
 fn a_stack_has_services() {
     assert_snapshot!(stack("services: {}\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):1:1: no `services:`
         | services: {}
@@ -236,7 +236,7 @@ fn a_stack_has_services() {
         hint: A stack has at least one service.
     ");
     assert_snapshot!(stack("{}\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):1:1: no `services:`
         | {}
@@ -248,7 +248,7 @@ fn a_stack_has_services() {
 #[test]
 fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
     assert_snapshot!(service("environment:\n  GF_SECURITY_ADMIN_PASSWORD: {{ secret(name='a') }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):6:35: a secret stands in the compose file, where `docker inspect` shows it
         |       GF_SECURITY_ADMIN_PASSWORD: <secret>
@@ -256,7 +256,7 @@ fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
         hint: Grafana reads it from a file: `admin_password = $__file{/run/secrets/admin_password}` in grafana.ini, with `x-provision: {uid: 472, secrets: {admin_password: …}}`.
     ");
     assert_snapshot!(service("environment:\n  DATA_SOURCE_NAME: postgresql://u:{{ secret(name='a') }}@db/x"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):6:40: a secret stands in the compose file, where `docker inspect` shows it
         |       DATA_SOURCE_NAME: postgresql://u:<secret>
@@ -264,7 +264,7 @@ fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
         hint: postgres-exporter reads it from a file: DATA_SOURCE_PASS_FILE=/run/secrets/password, with `x-provision: {secrets: {password: …}}`.
     ");
     assert_snapshot!(service("environment: [\"POSTGRES_PASSWORD={{ secret(name='a') }}\"]"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:38: a secret stands in the compose file, where `docker inspect` shows it
         |     environment: ["POSTGRES_PASSWORD=<secret>
@@ -272,7 +272,7 @@ fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
         hint: PostgreSQL's image reads it from a file: POSTGRES_PASSWORD_FILE=/run/secrets/password, with `x-provision: {secrets: {password: …}}`.
     "#);
     assert_snapshot!(service("labels:\n  token: {{ secret(name='a') }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):6:14: a secret stands in the compose file, where `docker inspect` shows it
         |       token: <secret>
@@ -280,7 +280,7 @@ fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
         hint: Give it as a file: name it in `x-provision: {secrets: {file: secret}}` and let the program read /run/secrets/<file>.
     ");
     assert_snapshot!(service("command: [--password, {{ secret(name='a') }}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:27: a secret stands in the compose file, where `docker inspect` shows it
         |     command: [--password, <secret>
@@ -292,7 +292,7 @@ fn a_secret_in_the_compose_file_is_refused_with_the_way_by_file() {
 #[test]
 fn secrets_have_to_be_mounted() {
     assert_snapshot!(service("x-provision: {secrets: {password: a}}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: `web` has secrets but does not mount them
         |     x-provision: {secrets: {password: a}}
@@ -306,7 +306,7 @@ fn the_bind_of_secrets_may_not_create_its_source() {
     assert_snapshot!(service(
         "x-provision: {secrets: {password: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets}]"
     ), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):6:15: the bind of `/run/provision/small/web` may create its source
         |     volumes: [{type: bind, source: "/run/provision/small/web", target: /run/secrets}]
@@ -318,7 +318,7 @@ fn the_bind_of_secrets_may_not_create_its_source() {
 #[test]
 fn the_programs_own_part_is_checked() {
     assert_snapshot!(service("x-provision: {secrts: {password: a}}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: unknown field `secrts`
         |     x-provision: {secrts: {password: a}}
@@ -326,7 +326,7 @@ fn the_programs_own_part_is_checked() {
         hint: Did you mean `secrets`?
     ");
     assert_snapshot!(service("x-provision: {verify: {kind: nginx, port: 80}}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: unknown variant `nginx`
         |     x-provision: {verify: {kind: nginx, port: 80}}
@@ -334,14 +334,14 @@ fn the_programs_own_part_is_checked() {
         hint: Known here: prometheus, alertmanager, grafana, http.
     ");
     assert_snapshot!(service("x-provision: {secrets: {a/b: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:29: `a/b` is not a file name
         |     x-provision: {secrets: {a/b: a}}
         |                             ^
     ");
     assert_snapshot!(service("x-provision: {secrets: {a: {template: web/none}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:29: the stack has no file `web/none`
         |     x-provision: {secrets: {a: {template: web/none}}}
@@ -352,7 +352,7 @@ fn the_programs_own_part_is_checked() {
 #[test]
 fn names_that_the_host_could_not_read_are_refused() {
     assert_snapshot!(stack("services:\n  \"w b\\tx\":\n    image: example/web:1\n    restart: always\n"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):2:3: "w b\tx" is not a service name
         |   "w b\tx":
@@ -360,7 +360,7 @@ fn names_that_the_host_could_not_read_are_refused() {
         hint: Letters, digits, `-`, `_` and `.`.
     "#);
     assert_snapshot!(service("container_name: \"a\\nb\""), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:5: "a\nb" is not a container name
         |     container_name: "a\nb"
@@ -368,7 +368,7 @@ fn names_that_the_host_could_not_read_are_refused() {
         hint: Letters, digits, `-`, `_` and `.`.
     "#);
     assert_snapshot!(stack("services:\n  web:\n    image: \"example/web:1\\tx\"\n    restart: always\n"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):3:5: "example/web:1\tx" is not an image
         |     image: "example/web:1\tx"
@@ -376,7 +376,7 @@ fn names_that_the_host_could_not_read_are_refused() {
         hint: Like docker.io/prom/prometheus:v3.13.3.
     "#);
     assert_snapshot!(service("x-provision: {reload: {paths: [web/], signal: SIGHUP}}"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:43: "SIGHUP" is not a signal
         |     x-provision: {reload: {paths: [web/], signal: SIGHUP}}
@@ -388,7 +388,7 @@ fn names_that_the_host_could_not_read_are_refused() {
 #[test]
 fn all_broken_rules_are_reported_together() {
     assert_snapshot!(stack("version: '3'\nservices:\n  web:\n    image: web\n    privileged: true\n    ports: [\"80:80\"]\n"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):1:1: `version:` is obsolete
         | version: '3'

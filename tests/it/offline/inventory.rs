@@ -95,7 +95,7 @@ fn an_unknown_key_is_met_with_the_nearest_known_one() {
 #[test]
 fn an_unknown_variable_is_met_with_the_nearest_known_one() {
     assert_snapshot!(variable("scrape_intervall: 15s"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: the stack has no variable `scrape_intervall`
         |   scrape_intervall: 15s
@@ -103,7 +103,7 @@ fn an_unknown_variable_is_met_with_the_nearest_known_one() {
         hint: Did you mean `scrape_interval`?
     ");
     assert_snapshot!(variable("colour: blue"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: the stack has no variable `colour`
         |   colour: blue
@@ -115,7 +115,7 @@ fn an_unknown_variable_is_met_with_the_nearest_known_one() {
 #[test]
 fn a_missing_variable_says_what_to_write() {
     assert_snapshot!(refused(&with("  alert_email: ops@example.com\n", "")), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml: the variable `alert_email` is missing
         hint: Set it below `variables:`, like `alert_email: ops@example.org`. Who gets the mails.
@@ -125,7 +125,7 @@ fn a_missing_variable_says_what_to_write() {
 #[test]
 fn each_type_says_what_it_takes() {
     assert_snapshot!(variable("alert_email: ops.example.com"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:9:3: `alert_email` is `ops.example.com`, which is not an e-mail address
         |   alert_email: ops.example.com
@@ -134,7 +134,7 @@ fn each_type_says_what_it_takes() {
     ");
     let no_domain = variable("alert_email: ops@");
     assert_snapshot!(no_domain, @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:9:3: `alert_email` is `ops@`, which is not an e-mail address
         |   alert_email: ops@
@@ -142,7 +142,7 @@ fn each_type_says_what_it_takes() {
         hint: Like ops@koprogo.com.
     ");
     assert_snapshot!(variable("retention_time: 30"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `retention_time` is `30`, which is not a duration
         |   retention_time: 30
@@ -150,7 +150,7 @@ fn each_type_says_what_it_takes() {
         hint: It needs a unit: 15s, 5m, 12h or 30d.
     ");
     assert_snapshot!(variable("retention_time: \"30\""), @r#"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `retention_time` is `30`, which is not a duration
         |   retention_time: "30"
@@ -158,7 +158,7 @@ fn each_type_says_what_it_takes() {
         hint: It needs a unit: 15s, 5m, 12h or 30d.
     "#);
     assert_snapshot!(variable("retention_size: 4"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `retention_size` is `4`, which is not a size
         |   retention_size: 4
@@ -166,7 +166,7 @@ fn each_type_says_what_it_takes() {
         hint: It needs a unit: 500MB or 10GB.
     ");
     assert_snapshot!(variable("domain: https://koprogo.example.com/"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:9:3: `domain` is `https://koprogo.example.com/`, which has a scheme in it
         |   domain: https://koprogo.example.com/
@@ -174,7 +174,7 @@ fn each_type_says_what_it_takes() {
         hint: Only the name: koprogo.com instead of https://koprogo.com/.
     ");
     assert_snapshot!(variable("domain: koprogo_example"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:9:3: `domain` is `koprogo_example`, which is not a host name
         |   domain: koprogo_example
@@ -182,7 +182,7 @@ fn each_type_says_what_it_takes() {
         hint: Letters, digits, `-` and `.`, like koprogo.com.
     ");
     assert_snapshot!(variable("grafana_port: 99999"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `grafana_port` is `99999`, which is not a port
         |   grafana_port: 99999
@@ -190,7 +190,7 @@ fn each_type_says_what_it_takes() {
         hint: A number from 1 to 65535.
     ");
     assert_snapshot!(variable("grafana_port: \"3001\""), @r#"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `grafana_port` is `3001`, which is not a port
         |   grafana_port: "3001"
@@ -198,7 +198,7 @@ fn each_type_says_what_it_takes() {
         hint: A number from 1 to 65535.
     "#);
     assert_snapshot!(variable("cpu_percent: 850"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `cpu_percent` is `850`, which is not between 0 and 100
         |   cpu_percent: 850
@@ -210,7 +210,7 @@ fn each_type_says_what_it_takes() {
 #[test]
 fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
     assert_snapshot!(variable("smtp_smarthost: smtp.gmail.com"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `smtp_smarthost` is `smtp.gmail.com`, which is not a host name with a port
         |   smtp_smarthost: smtp.gmail.com
@@ -218,7 +218,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: Like smtp.gmail.com:587.
     ");
     assert_snapshot!(variable("grafana_url: grafana.example.com"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `grafana_url` is `grafana.example.com`, which is not a URL
         |   grafana_url: grafana.example.com
@@ -226,7 +226,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: It begins with http:// or https:// and a host name.
     ");
     assert_snapshot!(variable("host_gateway_address: docker0"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `host_gateway_address` is `docker0`, which is not an IP address
         |   host_gateway_address: docker0
@@ -234,7 +234,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: Like 172.17.0.1.
     ");
     assert_snapshot!(variable("metrics_auth: \"yes\""), @r#"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:9:3: `metrics_auth` is `yes`, which is neither true nor false
         |   metrics_auth: "yes"
@@ -242,7 +242,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: Write true or false, without quotes.
     "#);
     assert_snapshot!(variable("backup_max_age_hours: 0"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `backup_max_age_hours` is 0, which is out of range
         |   backup_max_age_hours: 0
@@ -250,7 +250,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: At least 1.
     ");
     assert_snapshot!(variable("backup_max_age_hours: a day"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `backup_max_age_hours` is `a day`, which is not a whole number
         |   backup_max_age_hours: a day
@@ -258,7 +258,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: Digits, without quotes.
     ");
     assert_snapshot!(variable("clock_skew_seconds: -1"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `clock_skew_seconds` is -1, which is out of range
         |   clock_skew_seconds: -1
@@ -266,7 +266,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: At least 0.
     ");
     assert_snapshot!(variable("postgres_database: 5"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `postgres_database` is `5`, which is not a text of one line
         |   postgres_database: 5
@@ -274,7 +274,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
         hint: Quote it if it looks like a number or a list.
     ");
     assert_snapshot!(variable("components: [grafana]"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:3: `components` is `- grafana`, which is not a map
         |   components: [grafana]
@@ -286,7 +286,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
 #[test]
 fn an_unknown_component_is_met_with_the_nearest_known_one() {
     assert_snapshot!(variable("components: {graphana: false}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:16: `components` has no entry `graphana`
         |   components: {graphana: false}
@@ -298,7 +298,7 @@ fn an_unknown_component_is_met_with_the_nearest_known_one() {
 #[test]
 fn a_component_is_on_or_off() {
     assert_snapshot!(variable("components: {grafana: \"off\"}"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:10:16: `components.grafana` is `off`, which is neither true nor false
         |   components: {grafana: "off"}
@@ -387,7 +387,7 @@ fn several_mistakes_are_reported_together_and_sorted() {
         "{{ scrape_intreval }}",
     );
     assert_snapshot!(refused(&project), @r"
-    error: failed to check test
+    error: failed to load test
 
       inventory/test.yml:7:3: `alert_email` is `ops.example.com`, which is not an e-mail address
         |   alert_email: ops.example.com

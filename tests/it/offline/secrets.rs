@@ -18,7 +18,7 @@ fn without(names: &[&str]) -> Project {
 #[test]
 fn a_missing_secret_says_how_to_set_it() {
     assert_snapshot!(refused(&without(&["smtp_password"])), @r"
-    error: failed to check test
+    error: failed to load test
 
       secrets/test.yml.age: the secret `smtp_password` is missing
         hint: Set it: `provision secrets set test smtp_password` (`--generate` makes a random one).
@@ -30,7 +30,7 @@ fn a_secret_that_nothing_uses_is_refused() {
     let project = Project::new();
     project.set("old_token", "kT9sPq2mZx7wLr4v");
     assert_snapshot!(refused(&project), @r"
-    error: failed to check test
+    error: failed to load test
 
       secrets/test.yml.age: the secret `old_token` is used by nothing
         hint: Remove it: `provision secrets edit test`.
@@ -44,7 +44,7 @@ fn a_short_grafana_password_is_refused() {
     let text = refused(&project);
     assert!(!text.contains("kT9sPq2mZx7wLr4v"));
     assert_snapshot!(text, @r"
-    error: failed to check test
+    error: failed to load test
 
       secrets/test.yml.age: the secret `grafana_admin_password` is shorter than 20 characters
         hint: `--generate` makes one of 32 characters.
@@ -59,7 +59,7 @@ fn a_placeholder_is_no_secret() {
     let text = refused(&project);
     assert!(!text.contains("ask Ann"));
     assert_snapshot!(text, @r"
-    error: failed to check test
+    error: failed to load test
 
       secrets/test.yml.age: the secret `metrics_token` is a placeholder, not a secret
         hint: Give it a real value; `--generate` makes one.
@@ -134,7 +134,7 @@ fn without_an_identity_check_looks_at_the_rest_and_a_deploy_is_refused() {
     assert_snapshot!(refused_alike(&project, &[&["plan", "test"], &["deploy", "test"]]), @r"
     error: failed to find your identity, the key that opens secrets files
       there is no --identity, no PROVISION_IDENTITY, no ~/.config/provision/identity.txt and no ~/.ssh/id_ed25519
-    hint: Run `provision secrets keygen` and give the line that it prints to somebody who can already open the secrets.
+    hint: Run `provision secrets keygen`. In a project that has secrets already, give the line that it prints to somebody who can open them; in a new one put it into secrets/recipients.txt.
     ");
 }
 

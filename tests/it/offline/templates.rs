@@ -14,7 +14,7 @@ fn with(file: &str, from: &str, to: &str) -> String {
 #[test]
 fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_intreval }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:29:27: the variable `scrape_intreval` is not defined
         | min_refresh_interval = {{ scrape_intreval }}
@@ -22,7 +22,7 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
         hint: Did you mean `scrape_interval`?
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "\"http://localhost:\" ~ grafana_port", "\"http://localhost:\" ~ graphana_port"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:5:69: the variable `graphana_port` is not defined
         | root_url = {{ grafana_url if grafana_url else "http://localhost:" ~ graphana_port }}
@@ -30,7 +30,7 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
         hint: Did you mean `grafana_port`?
     "#);
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ grafana_admin_user }}", "{{ whoever }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:8:17: the variable `whoever` is not defined
         | admin_user = {{ whoever }}
@@ -42,7 +42,7 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
 #[test]
 fn an_undefined_key_of_a_map_shows_its_place() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{%- if components.grafana -%}", "{%- if components.graphana -%}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:1:8: `components` has no entry `graphana`
         | {%- if components.graphana -%}
@@ -50,7 +50,7 @@ fn an_undefined_key_of_a_map_shows_its_place() {
         hint: Did you mean `grafana`?
     ");
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "{{ images.grafana | yaml }}", "{{ images.graphana | yaml }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/docker-compose.monitoring.yml.tera:189:15: `images` has no entry `graphana`
         |     image: {{ images.graphana | yaml }}
@@ -62,21 +62,21 @@ fn an_undefined_key_of_a_map_shows_its_place() {
 #[test]
 fn a_template_syntax_error_shows_its_place() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:32:1: found identifier but expected }}
         | reporting_enabled = false
         | ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{%- if components.grafana -%}", ""), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:55:5: unknown tag
         | {%- endif %}
         |     ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval | nofilter }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:29:45: unknown filter `nofilter`
         | min_refresh_interval = {{ scrape_interval | nofilter }}
@@ -87,14 +87,14 @@ fn a_template_syntax_error_shows_its_place() {
 #[test]
 fn yaml_that_renders_broken_is_refused() {
     assert_snapshot!(with("alertmanager/alertmanager.yml.tera", "smtp_hello: {{ domain | yaml }}", "smtp_hello: [{{ domain | yaml }}"), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/alertmanager/alertmanager.yml (rendered):5:3: invalid indentation
         |   smtp_from: "alertmanager@koprogo.com"
         |   ^
     "#);
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "rule_files:", "global: {}\nrule_files:"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/prometheus/prometheus.yml (rendered):8:1: `global` stands here a second time
         | global: {}
@@ -106,7 +106,7 @@ fn yaml_that_renders_broken_is_refused() {
 #[test]
 fn a_dashboard_that_is_not_json_is_refused() {
     assert_snapshot!(with("grafana/dashboards/postgres.json.tera", "\"uid\": \"postgres\",", "\"uid\": \"postgres\""), @r#"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/dashboards/postgres.json (rendered):3:3: expected `,` or `}`
         |   "title": "PostgreSQL",
@@ -118,13 +118,13 @@ fn a_dashboard_that_is_not_json_is_refused() {
 fn a_filter_on_a_secret_is_refused() {
     let line = "admin_password = $__file{/run/secrets/admin_password}";
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret(name='grafana_admin_password') | lower }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini (rendered):9: a filter changed the placeholder of a secret
         hint: Use `secret(name=…)` without a filter; the value is put in only on the host.
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret(name='grafana_admin_password') | truncate(length=20) }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini (rendered):9: a filter changed the placeholder of a secret
         hint: Use `secret(name=…)` without a filter; the value is put in only on the host.
@@ -135,7 +135,7 @@ fn a_filter_on_a_secret_is_refused() {
 fn a_file_with_a_secret_that_no_service_takes_is_refused() {
     let line = "admin_password = $__file{/run/secrets/admin_password}";
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret(name='grafana_admin_password') }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini: holds a secret, and no service takes it from its secrets folder
         hint: Say in the service that reads it `x-provision: {secrets: {grafana.ini: {template: grafana/grafana.ini}}}`, or let the program read the secret from a file.
@@ -146,7 +146,7 @@ fn a_file_with_a_secret_that_no_service_takes_is_refused() {
 fn a_secret_without_a_name_is_refused() {
     let line = "admin_password = $__file{/run/secrets/admin_password}";
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret('grafana_admin_password') }}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini.tera:10:28: found string but expected identifier
         | admin_password = {{ secret('grafana_admin_password') }}
@@ -157,7 +157,7 @@ fn a_secret_without_a_name_is_refused() {
 #[test]
 fn a_rule_pattern_that_matches_no_file_is_refused() {
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "alerts/*.yml", "alert/*.yml"), @r"
-    error: failed to check test
+    error: failed to load test
 
       prometheus/prometheus.yml (rendered):9:5: `alert/*.yml` matches no file of the stack
         |   - alert/*.yml
@@ -165,7 +165,7 @@ fn a_rule_pattern_that_matches_no_file_is_refused() {
         hint: Prometheus would start without these rules and not call that an error: correct the pattern or the mount.
     ");
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "alerts/*.yml", "/etc/alerts/*.yml"), @r"
-    error: failed to check test
+    error: failed to load test
 
       prometheus/prometheus.yml (rendered):9:5: `/etc/alerts/*.yml` is in no folder that the service mounts
         |   - /etc/alerts/*.yml
@@ -177,7 +177,7 @@ fn a_rule_pattern_that_matches_no_file_is_refused() {
 #[test]
 fn a_configuration_that_is_not_there_is_refused() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "config: prometheus/prometheus.yml}", "config: prometheus/prom.yml}"), @r"
-    error: failed to check test
+    error: failed to load test
 
       prometheus/prom.yml: is named by a `verify:` in the compose file, and the stack has no such file
         hint: Correct `config:`; a file that holds a secret cannot be compared.
@@ -189,7 +189,7 @@ fn two_files_of_one_name_are_refused() {
     let project = Project::new();
     project.write("stack/monitoring/grafana/grafana.ini", "");
     assert_snapshot!(refused(&project), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/grafana/grafana.ini: stands beside a template of the same name
         hint: Keep one of the two.
@@ -201,7 +201,7 @@ fn a_stack_has_one_compose_file() {
     let project = Project::new();
     project.write("stack/monitoring/docker-compose.second.yml", "services: {}\n");
     assert_snapshot!(refused(&project), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring: has more than one compose file
         hint: A stack has one docker-compose.<name>.yml (or .yml.tera) at its top.
@@ -209,7 +209,7 @@ fn a_stack_has_one_compose_file() {
     let project = Project::new();
     std::fs::remove_file(project.root().join("stack/monitoring/docker-compose.monitoring.yml.tera")).unwrap();
     assert_snapshot!(refused(&project), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring: has no compose file
         hint: A stack has one docker-compose.<name>.yml (or .yml.tera) at its top.
@@ -219,7 +219,7 @@ fn a_stack_has_one_compose_file() {
 #[test]
 fn a_mistake_in_the_declarations_shows_its_place() {
     assert_snapshot!(with("variables.yml", "    type: domain\n", "    type: domian\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/variables.yml:35:11: variables.domain.type: unknown variant `domian`
         |     type: domian
@@ -227,7 +227,7 @@ fn a_mistake_in_the_declarations_shows_its_place() {
         hint: Did you mean `domain`?
     ");
     assert_snapshot!(with("variables.yml", "    type: domain\n", "    tpye: domain\n"), @r"
-    error: failed to check test
+    error: failed to load test
 
       stack/monitoring/variables.yml:35:5: variables.domain: unknown field `tpye`
         |     tpye: domain

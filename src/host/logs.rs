@@ -1,0 +1,28 @@
+//! What a service says on a host.
+
+use super::scripts;
+use crate::error::Result;
+use crate::inventory::{Environment, Host};
+use crate::ssh::{Command, Lines, Session};
+
+/// The last `lines` lines of a service's log, and with `follow` those to come.
+///
+/// # Errors
+/// When the session breaks. That there is no such container is the stream's exit status.
+pub async fn logs(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    service: &str,
+    lines: u32,
+    follow: bool,
+) -> Result<Lines> {
+    let command = Command::script(scripts::LOGS)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .arg(service)
+        .arg(lines.to_string())
+        .arg(if follow { "yes" } else { "no" })
+        .sudo(host.sudo);
+    session.stream(&command, Vec::new()).await
+}
