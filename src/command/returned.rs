@@ -37,7 +37,11 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         if word == "returned" {
             continue;
         }
-        error = error.cause(if word == "locked" { format!("held by {text}") } else { text.clone() });
+        error = error.cause(if word == "locked" {
+            format!("held by {text}")
+        } else {
+            text.trim_end_matches("; ").to_owned()
+        });
         if let Some(hint) = hint(word) {
             error = error.hint(hint);
         }
@@ -51,6 +55,7 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         "stuck" => error.hint(
             "Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.",
         ),
+        "refused" | "stale" => error.hint("Nothing was changed there: what ran before still runs."),
         _ => error,
     }
 }
@@ -81,7 +86,7 @@ fn hint(word: &str) -> Option<&'static str> {
         "stream" => "The connection was cut while sending: deploy again.",
         "owner" => "Correct `remote: {owner, group}` in the inventory, or make the user on the host.",
         "settle" => {
-            "A container did not become what the release declares: see `docker ps -a` and its log on the host."
+            "A container did not become what the release declares: `provision logs SERVICE` shows what it says."
         }
         "unconfirmed" => "The host could not be reached again in time, and went back by itself.",
         _ => return None,
@@ -146,4 +151,77 @@ pub(super) async fn prove_old(
         let _ = write!(text, " Not asked, as its password is not in today's secrets: {}.", names.join(", "));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn text(outcome: &str, errors: &[(&str, &str)]) -> String {
+        let ended = Ended {
+            outcome: outcome.to_owned(),
+            errors: errors.iter().map(|(word, text)| ((*word).to_owned(), (*text).to_owned())).collect(),
+            container_log: Vec::new(),
+        };
+        let error = explain(&ended, &[]);
+        let mut text = format!("{:?} {error}\n", error.kind());
+        for hint in error.hints() {
+            let _ = writeln!(text, "  {hint}");
+        }
+        text
+    }
+
+    #[test]
+    fn each_end_says_what_was_found_and_what_to_do() {
+        let all = [
+            text("returned", &[("pull", "lab/x:9: manifest unknown")]),
+            text("returned", &[("container", "web: it crashes: restarted 1 times")]),
+            text("returned", &[("up", "port is already allocated")]),
+            text("returned", &[("unseal", "age: no identity matched any of the recipients")]),
+            text("returned", &[("settle", "web: its health check has not passed yet; ")]),
+            text("returned", &[("unconfirmed", "nobody confirmed the release within 240 s")]),
+            text("refused", &[("disk", "the stream could not be written: tmpfs 2048 2048 0 100% /x")]),
+            text("refused", &[("stream", "10 of 20 bytes arrived")]),
+            text("refused", &[("owner", "there is no user koprogo or group root")]),
+            text("stale", &[("stale", "the host's files changed after it was looked at")]),
+            text("locked", &[("locked", "process 1, release 2")]),
+            text("stuck", &[("docker", "docker does not answer")]),
+            text("vanished", &[]),
+        ]
+        .concat();
+        insta::assert_snapshot!(all, @r"
+        Failed activate the release: lab/x:9: manifest unknown
+          Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there.
+        Failed activate the release: web: it crashes: restarted 1 times
+          The container's last log lines are above.
+        Failed activate the release: port is already allocated
+          compose's own words are above; `docker compose config` on the rendered files shows what it reads.
+        Failed activate the release: age: no identity matched any of the recipients
+          The host opens the bundle with its own SSH host key: did that change? A new deploy seals it anew.
+        Failed activate the release: web: its health check has not passed yet
+          A container did not become what the release declares: `provision logs SERVICE` shows what it says.
+        Failed activate the release: nobody confirmed the release within 240 s
+          The host could not be reached again in time, and went back by itself.
+        Failed send the release: the stream could not be written: tmpfs 2048 2048 0 100% /x
+          Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.
+          Nothing was changed there: what ran before still runs.
+        Failed send the release: 10 of 20 bytes arrived
+          The connection was cut while sending: deploy again.
+          Nothing was changed there: what ran before still runs.
+        Failed send the release: there is no user koprogo or group root
+          Correct `remote: {owner, group}` in the inventory, or make the user on the host.
+          Nothing was changed there: what ran before still runs.
+        Failed activate the release as planned: the host's files changed after it was looked at
+          Somebody or something changed the host meanwhile: deploy again.
+          Nothing was changed there: what ran before still runs.
+        Locked get the host's lock: held by process 1, release 2
+          Wait for the other deploy to end and try again.
+        Stuck go back to what ran before: docker does not answer
+          Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.
+        Stuck follow the activation: the supervisor on the host ended without a word
+          Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in .provision/log on the host.
+        ");
+    }
 }

@@ -76,6 +76,33 @@ fn verify_prints_a_table_and_json() {
 }
 
 #[test]
+fn a_tunnel_reaches_grafana_until_it_is_stopped() {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let lab = Lab::take();
+    let mut child = lab.spawn(&["tunnel", "lab"]);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.starts_with("grafana ")).expect("a line for grafana");
+    let address = line.split("http://").nth(1).unwrap().to_owned();
+    let mut stream = std::net::TcpStream::connect(&address).unwrap();
+    write!(stream, "GET /api/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"database\""), "{answer}");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn logs_show_what_a_service_says() {
+    let lab = Lab::take();
+    let run = lab.provision(&["logs", "lab", "prometheus", "-n", "5"]);
+    run.ends_with(0, &[]);
+    assert_eq!(run.stdout.lines().filter(|line| line.contains("level=")).count(), 5, "{}", run.stdout);
+    lab.provision(&["logs", "lab", "promteus"]).ends_with(2, &["Did you mean `prometheus`?"]);
+}
+
+#[test]
 fn root_deploys_without_sudo() {
     let lab = Lab::take();
     lab.edit("inventory/lab.yml", "user: deploy", "user: root");
