@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::interrupt::Interrupt;
 use super::project::Loaded;
 use super::reach::{self, Clock, Reached};
 use super::returned;
@@ -33,8 +34,10 @@ pub(super) async fn deploy(
     host: Host,
     actor: String,
     events: event::Sender,
+    interrupt: Interrupt,
 ) -> Deployed {
-    let mut deploy = Deploy { loaded: &loaded, host: &host, events: &events, findings: Vec::new(), actor };
+    let mut deploy =
+        Deploy { loaded: &loaded, host: &host, events: &events, findings: Vec::new(), actor, interrupt };
     let result = deploy.run().await.map_err(|error| error.host(host.name.to_string()));
     Deployed { result, findings: deploy.findings }
 }
@@ -45,6 +48,7 @@ struct Deploy<'a> {
     events: &'a event::Sender,
     findings: Vec<Finding>,
     actor: String,
+    interrupt: Interrupt,
 }
 
 impl Deploy<'_> {
@@ -53,6 +57,24 @@ impl Deploy<'_> {
     }
 
     async fn run(&mut self) -> Result<Outcome> {
+        let interrupt = self.interrupt.clone();
+        let only_looked =
+            || Err(Error::new(Kind::Interrupted, "stopped by Ctrl-C").cause("nothing was changed"));
+        let (reached, plan) = tokio::select! {
+            looked = self.look() => looked?,
+            () = interrupt.asked() => return only_looked(),
+        };
+        if !plan.is_empty() {
+            return self.change(reached, &plan).await;
+        }
+        tokio::select! {
+            unchanged = self.unchanged(reached) => unchanged,
+            () = interrupt.asked() => only_looked(),
+        }
+    }
+
+    /// Looks at the host and plans; changes nothing.
+    async fn look(&self) -> Result<(Reached, Plan)> {
         let reached = reach::reach(self.loaded, self.host, self.events).await?;
         if let Some(holder) = &reached.state.holder {
             return Err(returned::locked(holder));
@@ -61,21 +83,14 @@ impl Deploy<'_> {
         plan::requirements(&self.loaded.release, &reached.state, least)?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
         let plan = make_plan(self.loaded, &reached.state);
-
         if plan.is_empty() {
             clock.done(format!("release {} runs already: nothing to do", plan.release));
-            self.unchanged(reached).await
         } else {
-            let changes = plan.services.len();
-            clock.done(format!("release {}: {changes} services change", plan.release));
-            let lines = plan.lines();
-            let _ = self.events.send(Event::Planned {
-                host: self.name(),
-                release: plan.release.to_string(),
-                lines,
-            });
-            self.change(reached, &plan).await
+            clock.done(format!("release {}: {} services change", plan.release, plan.services.len()));
+            let release = plan.release.to_string();
+            let _ = self.events.send(Event::Planned { host: self.name(), release, lines: plan.lines() });
         }
+        Ok((reached, plan))
     }
 
     /// Nothing to do: the instant checks decide.
@@ -124,7 +139,8 @@ impl Deploy<'_> {
         let mut activation = host::start(&session, &order, plan, bundle).await?;
         clock.done(format!("{size} bytes"));
         let clock = Clock::start(self.events, &self.name(), Stage::Activate);
-        let mut link = Link { loaded: self.loaded, host: self.host, events: self.events, session };
+        let mut link =
+            Link { loaded: self.loaded, host: self.host, events: self.events, session, until: None };
         if let Some(ended) = self.follow(&mut link, &mut activation, &order).await? {
             self.ended(&link.session, &ended, plan, &[]).await
         } else {
@@ -144,31 +160,32 @@ impl Deploy<'_> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
         let timeout = self.loaded.environment.deploy.verify_timeout;
         let name = self.name();
-        let asked = async {
-            let checks = reach::ask(
-                self.loaded,
-                &name,
-                &link.session,
-                &self.loaded.checks,
-                Opened::default(),
-                timeout,
-                self.events,
-            );
-            let state = host::probe(&link.session, self.host, &self.loaded.environment);
-            tokio::join!(checks, state)
+        let (checks, state) = loop {
+            let asked = async {
+                let (checks, session) = (&self.loaded.checks, &link.session);
+                let (opened, events) = (Opened::default(), self.events);
+                let checks = reach::ask(self.loaded, &name, session, checks, opened, timeout, events);
+                tokio::join!(checks, host::probe(session, self.host, &self.loaded.environment))
+            };
+            let (checks, state) = tokio::select! {
+                both = asked => both,
+                () = self.interrupt.asked() => {
+                    let ended = self.follow(link, activation, order).await?;
+                    let ended = ended.ok_or_else(|| broken("wait for the way back"))?;
+                    return self.ended(&link.session, &ended, plan, &[]).await;
+                }
+            };
+            match state {
+                Ok(state) => break (checks, state),
+                // The connection is gone, so what was found over it says nothing: asked again over a new one.
+                Err(error) => self.reconnect(link, activation, order, &error).await?,
+            }
         };
-        let (checks, state) = tokio::select! {
-            both = asked => both,
-            () = interrupted() => return self.go_back_for_operator(link, activation, order, plan).await,
-        };
-        self.findings = match state {
-            Ok(state) => containers(&self.loaded.release, &self.loaded.generated.labels, &state),
-            Err(_) => Vec::new(),
-        };
+        self.findings = containers(&self.loaded.release, &self.loaded.generated.labels, &state);
         self.findings.extend(checks);
         if self.findings.iter().any(Finding::fails) {
             let clock = Clock::start(self.events, &self.name(), Stage::Return);
-            host::answer(&link.session, order, Answer::Return).await?;
+            self.tell(link, activation, order, Answer::Return).await?;
             let ended =
                 self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
             clock.done(ended.outcome.clone());
@@ -201,76 +218,65 @@ impl Deploy<'_> {
         self.ended(&link.session, &ended, plan, &[]).await
     }
 
-    /// Follows the activation; over a new connection when this one is lost. Ctrl-C asks the host to go back.
+    /// Follows the activation until the host waits or has ended; over a new connection when this one is lost.
+    /// After Ctrl-C it asks the host to go back and follows to the end.
     async fn follow(
         &self,
         link: &mut Link<'_>,
         activation: &mut Activation,
         order: &Order<'_>,
     ) -> Result<Option<Ended>> {
-        let environment = &self.loaded.environment;
-        let patience = environment.deploy.verify_timeout + environment.deploy.confirm_timeout;
-        let mut asked_to_return = false;
+        let mut told = false;
         loop {
             let followed = tokio::select! {
                 followed = activation.follow(self.events) => followed,
-                () = interrupted(), if !asked_to_return => {
-                    asked_to_return = true;
-                    let text = "interrupted: asking the host to go back (Ctrl-C again leaves at once; the host then goes back by itself)";
-                    let _ = self.events.send(Event::Warning { host: self.name(), text: text.to_owned() });
-                    tokio::spawn(leave_on_second_interrupt());
-                    host::answer(&link.session, order, Answer::Return).await?;
+                () = self.interrupt.asked(), if !told => {
+                    told = true;
+                    self.tell(link, activation, order, Answer::Return).await?;
                     continue;
                 }
             };
             match followed {
-                // The host has our answer already and only passes the point where it asks for one.
-                Ok(None) if asked_to_return => {}
-                Ok(Some(ended)) if asked_to_return => {
-                    return Err(Error::new(Kind::Interrupted, "stopped by Ctrl-C").cause(
-                        match ended.outcome.as_str() {
-                            "returned" => "the host is back at what ran before".to_owned(),
-                            other => format!("the host's activation ended as {other}"),
-                        },
-                    ));
-                }
+                // The host has our word already and only passes the point where it asks for it.
+                Ok(None) if told => {}
+                Ok(Some(ended)) if told => return Err(stopped(&ended)),
                 Ok(ended) => return Ok(ended),
-                Err(error) if activation.started => {
-                    let text = format!("connection lost ({error}); the host goes on by itself, reconnecting");
-                    let _ = self.events.send(Event::Warning { host: self.name(), text });
-                    link.again(patience).await.map_err(|error| {
-                        error.with_kind(Kind::Stuck).hint(
-                            "The host goes back by itself when it is not confirmed in time: `provision plan` \
-                             or a new `provision deploy` tells what it runs.",
-                        )
-                    })?;
-                    activation.resume(&link.session, order).await?;
-                }
-                Err(error) => return Err(error),
+                Err(error) => self.reconnect(link, activation, order, &error).await?,
             }
         }
     }
 
-    async fn go_back_for_operator(
+    /// Gives the host its answer; over a new connection when this one is lost.
+    async fn tell(
         &self,
         link: &mut Link<'_>,
         activation: &mut Activation,
         order: &Order<'_>,
-        plan: &Plan,
-    ) -> Result<Outcome> {
-        tokio::spawn(leave_on_second_interrupt());
-        host::answer(&link.session, order, Answer::Return).await?;
-        let ended =
-            self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
-        let what = plan
-            .from
-            .as_ref()
-            .map_or("nothing of ours runs".to_owned(), |id| format!("release {id} runs again"));
-        let error = Error::new(Kind::Interrupted, "stopped by Ctrl-C");
-        Err(match ended.outcome.as_str() {
-            "returned" => error.cause(what),
-            other => error.with_kind(Kind::Stuck).cause(format!("the way back ended as {other}")),
-        })
+        answer: Answer,
+    ) -> Result<()> {
+        let Err(error) = host::answer(&link.session, order, answer).await else { return Ok(()) };
+        self.reconnect(link, activation, order, &error).await?;
+        host::answer(&link.session, order, answer).await.map_err(|error| error.with_kind(Kind::Stuck))
+    }
+
+    /// Connects again after `error` and goes on reading where the log was left. The host goes on by itself
+    /// meanwhile, so what is not known any more is never "nothing was changed".
+    async fn reconnect(
+        &self,
+        link: &mut Link<'_>,
+        activation: &mut Activation,
+        order: &Order<'_>,
+        error: &Error,
+    ) -> Result<()> {
+        let text = format!("connection lost ({error}); the host goes on by itself, reconnecting");
+        let _ = self.events.send(Event::Warning { host: self.name(), text });
+        link.again().await.map_err(|error| {
+            error.with_kind(Kind::Stuck).hint(
+                "The host goes back by itself when it is not confirmed in time: `provision plan` \
+                 or a new `provision deploy` tells what it runs.",
+            )
+        })?;
+        activation.resume(&link.session, order).await.map_err(|error| error.with_kind(Kind::Stuck))
     }
 
     /// An activation that did not end as deployed: what happened, what runs now, what to do.
@@ -304,21 +310,42 @@ struct Link<'a> {
     host: &'a Host,
     events: &'a event::Sender,
     session: Session,
+    /// When to stop trying; set by the first loss.
+    until: Option<tokio::time::Instant>,
 }
 
 impl Link<'_> {
-    async fn again(&mut self, patience: Duration) -> Result<()> {
-        let until = tokio::time::Instant::now() + patience;
+    async fn again(&mut self) -> Result<()> {
+        let deploy = &self.loaded.environment.deploy;
+        let patience = deploy.verify_timeout + deploy.confirm_timeout;
+        // One span for all losses together: a connection that always breaks again is lost too.
+        let first = self.until.is_none();
+        let until = *self.until.get_or_insert_with(|| tokio::time::Instant::now() + patience);
+        if !first {
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
         loop {
             match reach::connect(self.loaded, self.host, self.events).await {
-                Ok(session) => {
+                Ok(session) if tokio::time::Instant::now() < until => {
                     self.session = session;
                     return Ok(());
                 }
+                Ok(_) => return Err(Error::new(Kind::Stuck, "keep a connection to the host")),
                 Err(error) if tokio::time::Instant::now() >= until => return Err(error),
                 Err(_) => tokio::time::sleep(RECONNECT_PAUSE).await,
             }
         }
+    }
+}
+
+/// How an activation ended that Ctrl-C stopped.
+fn stopped(ended: &Ended) -> Error {
+    let error = Error::new(Kind::Interrupted, "stopped by Ctrl-C");
+    match ended.outcome.as_str() {
+        "returned" => error.cause("the host is back at what ran before"),
+        "refused" | "stale" | "locked" => error.cause("nothing was changed on the host"),
+        "deployed" => error.cause("too late: the release was confirmed already and runs"),
+        other => error.with_kind(Kind::Stuck).cause(format!("the way back ended as {other}")),
     }
 }
 
@@ -352,17 +379,4 @@ fn broken(doing: &str) -> Error {
     Error::new(Kind::Stuck, doing)
         .cause("the host's log goes on where it should have ended")
         .hint("Run `provision deploy` again: it looks at the host anew.")
-}
-
-async fn interrupted() {
-    // Without a handler there is nothing to wait for: the signal then ends us as usual.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// The second Ctrl-C leaves at once; the host goes back by itself.
-async fn leave_on_second_interrupt() {
-    interrupted().await;
-    std::process::exit(crate::outcome::ExitCode::Interrupted as i32);
 }

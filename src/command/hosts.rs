@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::Context;
 use super::deploy as one;
+use super::interrupt::Interrupt;
 use super::project::{self, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
@@ -47,10 +48,11 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
         }
     };
     let actor = actor(context.root).await;
+    let interrupt = Interrupt::listen(reporter.events());
     let mut tasks = JoinSet::new();
     for host in loaded.environment.hosts.clone() {
         let name = host.name.to_string();
-        let task = one::deploy(loaded.clone(), host, actor.clone(), reporter.events());
+        let task = one::deploy(loaded.clone(), host, actor.clone(), reporter.events(), interrupt.clone());
         tasks.spawn(async move { (name, task.await) });
     }
     let results = tasks.join_all().await;

@@ -3,6 +3,7 @@
 mod check;
 mod deploy;
 mod hosts;
+mod interrupt;
 mod logs;
 mod plan;
 mod project;

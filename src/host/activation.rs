@@ -47,7 +47,8 @@ pub struct Ended {
 pub struct Activation {
     host: String,
     lines: Lines,
-    offset: u64,
+    /// How many lines of the log were read.
+    read: u64,
     errors: Vec<(String, String)>,
     container_log: Vec<String>,
     complaints: String,
@@ -86,7 +87,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
     Ok(Activation {
         host: order.host.name.to_string(),
         lines,
-        offset: 0,
+        read: 0,
         errors: Vec::new(),
         container_log: Vec::new(),
         complaints: String::new(),
@@ -134,7 +135,7 @@ impl Activation {
                     continue;
                 }
             };
-            self.offset += line.len() as u64 + 1;
+            self.read += 1;
             match log::parse(&self.host, &line) {
                 Entry::Event(event) => {
                     let _ = events.send(event);
@@ -175,7 +176,7 @@ impl Activation {
             .arg(&order.environment.remote.path)
             .arg(&order.environment.project)
             .arg(&order.nonce)
-            .arg(self.offset.to_string())
+            .arg(self.read.to_string())
             .sudo(order.host.sudo);
         self.lines = session.stream(&command, Vec::new()).await?;
         Ok(())

@@ -57,7 +57,8 @@ pub fn archive(
         add(format!("release/units/{name}"), 0o644, text.as_bytes())?;
     }
     if let Some(sealed) = sealed {
-        add("release/sealed.age".to_owned(), 0o600, &sealed.0)?;
+        add("release/sealed.age".to_owned(), 0o600, &sealed.ciphertext)?;
+        add("release/sealed.for".to_owned(), 0o600, format!("{}\n", sealed.host_key).as_bytes())?;
     }
     for path in &plan.send {
         if let Some(file) = generated.files.get(path) {
@@ -139,6 +140,7 @@ mod tests {
                 "release/checks.json 600",
                 "release/units/p.service 644",
                 "release/sealed.age 600",
+                "release/sealed.for 600",
                 "release/files/docker-compose.p.yml 644",
                 "release/files/docker-compose.provision.yml 644",
                 "release/files/s0/conf.yml 644",
@@ -147,7 +149,10 @@ mod tests {
             ]
         );
         assert_eq!(bundle.digest, digest(&bundle.archive));
-        let holds = |text: &[u8]| bundle.archive.windows(text.len()).any(|window| window == text);
+        let holds = |text: &[u8]| {
+            members.iter().any(|(_, _, content)| content.windows(text.len()).any(|window| window == text))
+        };
+        assert!(holds(HOST_KEY.as_bytes()), "what is there is found");
         assert!(!holds(VALUE.as_bytes()));
         assert!(!holds(b"PROVISIONSECRET"));
         assert!(members[7].2.starts_with(b"age-encryption.org/v1\n"));

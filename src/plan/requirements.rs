@@ -28,6 +28,22 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
             "Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).",
         ));
     }
+    let deployed_by_us = state.current.is_some() || state.interrupted.is_some();
+    let in_use = !state.files.is_empty() || !state.containers.is_empty();
+    if in_use && !deployed_by_us {
+        let found = format!(
+            "{} files in the remote folder and {} containers of the project {} were not deployed by provision",
+            state.files.len(),
+            state.containers.len(),
+            release.project
+        );
+        return Err(error(&found)
+            .hint(format!(
+                "Stop them and move the folder away: `docker compose -p {} down` keeps volumes.",
+                release.project
+            ))
+            .hint("Or choose another `remote: {path: …}` and `project:` in the inventory."));
+    }
     if !state.missing_commands.is_empty() {
         let names: Vec<&str> = state.missing_commands.iter().map(String::as_str).collect();
         return Err(error(&format!("these commands are missing: {}", names.join(", ")))

@@ -9,7 +9,12 @@ use crate::stack::{Release, SecretFile};
 
 /// An age file that only one host can open: a tar archive of `<service>/<file>`, owned by the service's user.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SealedBundle(pub Vec<u8>);
+pub struct SealedBundle {
+    /// The age file.
+    pub ciphertext: Vec<u8>,
+    /// The public host key that it is encrypted to, as its `.pub` file has it, without the comment.
+    pub host_key: String,
+}
 
 /// Builds and encrypts the bundle. Secrets exist in plain text only inside this function, in memory that is
 /// wiped.
@@ -54,7 +59,8 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
         }
         builder.finish().map_err(|error| broken(&error))?;
     }
-    seal_to_host(&plain, host_key).map(SealedBundle)
+    seal_to_host(&plain, host_key)
+        .map(|ciphertext| SealedBundle { ciphertext, host_key: host_key.to_owned() })
 }
 
 fn missing(name: &str) -> Error {

@@ -24,8 +24,14 @@ outcome() { # WORD
 }
 
 exec 9>"$lock"
-# Probes and followers try the lock for an instant.
-if ! flock -w 2 9; then
+# Probes and followers try the lock for an instant. (busybox' flock has no -w.)
+tries=0
+until flock -n 9; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 20 ] || break
+	sleep 0.1
+done
+if [ "$tries" -ge 20 ]; then
 	say error locked "$(cat "$control/holder" 2>/dev/null || echo unknown)"
 	rm -rf "$incoming"
 	say outcome locked
@@ -37,6 +43,17 @@ say started "$id"
 if [ "$(state_digest)" != "$bound" ]; then
 	say error stale "the host's files changed after it was looked at"
 	outcome stale
+fi
+
+# Left by controllers that were cut off while sending.
+find "$records" -maxdepth 1 -name 'incoming.*' ! -path "$incoming" -mmin +60 -exec rm -rf {} +
+if [ -d "$incoming/bin" ]; then
+	for script in "$incoming/bin"/*; do
+		if ! cmp -s "$script" "$records/bin/${script##*/}"; then
+			{ cp "$script" "$records/bin/.new" && mv -f "$records/bin/.new" "$records/bin/${script##*/}"; } ||
+				{ say error disk "cannot write $records/bin"; outcome refused; }
+		fi
+	done
 fi
 
 # Puts the release's folder together from what is in place and what was sent, and proves it whole.
@@ -52,13 +69,17 @@ assemble() {
 	(cd "$new/files" && sha256sum -c --status 2>/dev/null) <"$incoming/sums" ||
 		(cd "$new/files" && sha256sum -c -s) <"$incoming/sums" || return 1
 	if [ ! -f "$new/sealed.age" ] && [ -n "$current" ] && [ -f "$records/releases/$current/sealed.age" ]; then
-		cp "$records/releases/$current/sealed.age" "$new/sealed.age" || return 1
+		for part in sealed.age sealed.for; do
+			[ ! -f "$records/releases/$current/$part" ] || cp "$records/releases/$current/$part" "$new/" || return 1
+		done
 	fi
-	rm -rf "$records/activation" "$records/activation.new"
+	rm -rf "$records/activation.new"
 	mkdir "$records/activation.new" || return 1
 	mv "$new/forward" "$new/back" "$records/activation.new/" || return 1
 	printf '%s\n' "$id" >"$records/activation.new/id" || return 1
-	printf '%s\n' "$nonce" >"$records/activation.new/nonce" || return 1
+	printf '%s\n' "$current" >"$records/activation.new/from" || return 1
+	# Room for the way back, should the disk fill meanwhile.
+	if [ -n "$current" ]; then cp -R "$records/releases/$current/files" "$records/activation.new/reserve" || return 1; fi
 	if [ "$id" != "$current" ]; then
 		rm -rf "$records/releases/$id" && mv "$new" "$records/releases/$id" || return 1
 	else
@@ -67,14 +88,16 @@ assemble() {
 			find . -type f -exec mv -f {} "$records/releases/$id/{}" \;) || return 1
 	fi
 	# From here on an interruption is undone by whoever finds this folder.
-	mv "$records/activation.new" "$records/activation"
+	sync
+	end_journal && mv "$records/activation.new" "$records/activation"
 }
 
 old_manifest=
 if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
 if ! assemble; then
 	say error disk "the release could not be put together: $(df -P -k "$remote" | tail -n 1)"
-	rm -rf "$records/activation.new" "$records/activation"
+	rm -rf "$records/activation.new"
+	if [ "$id" != "$current" ] && [ ! -d "$records/activation" ]; then rm -rf "$records/releases/${id:?}"; fi
 	outcome refused
 fi
 release=$id
@@ -97,9 +120,9 @@ await_answer() {
 }
 
 commit() {
-	printf '%s\n' "$id" >"$records/current.new" && mv -f "$records/current.new" "$records/current" ||
+	printf '%s\n' "$id" >"$records/current.new" && sync && mv -f "$records/current.new" "$records/current" ||
 		{ failed disk "cannot write $records/current"; return 1; }
-	rm -rf "$records/activation"
+	end_journal
 	touch "$records/releases/$id"
 	kept=0
 	# shellcheck disable=SC2012 # ids are hex words
@@ -109,7 +132,7 @@ commit() {
 	done
 }
 
-if carry_out "$records/activation/forward" && await_answer && commit; then
+if carry_out "$records/activation/forward" forward && await_answer && commit; then
 	outcome deployed
 fi
 
@@ -119,8 +142,15 @@ if [ -n "$current" ]; then
 	release=$current
 	old_manifest=$records/releases/$id/manifest
 fi
-if carry_out "$records/activation/back"; then
-	rm -rf "$records/activation"
+if carry_back "$current"; then
+	end_journal || :
+	# A release that never worked is none to go back to.
+	if [ "$id" != "$current" ]; then rm -rf "$records/releases/${id:?}"; fi
+	if [ -z "$current" ]; then
+		# After a first deploy nothing stays but its log.
+		rm -rf "${records:?}/bin"
+		rmdir "$records/releases" "$records/set-aside" 2>/dev/null || :
+	fi
 	outcome returned
 fi
 outcome stuck

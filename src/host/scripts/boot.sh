@@ -1,4 +1,4 @@
-# Run by the two units at boot. Arguments: REMOTE PROJECT unseal|finish.
+# Run by the two units at boot, and after a supervisor that was killed. Arguments: REMOTE PROJECT unseal|finish|mend.
 # shellcheck shell=sh disable=SC1091,SC2154,SC2034
 here=$(dirname "$0")
 . "$here/lib.sh"
@@ -7,6 +7,7 @@ here=$(dirname "$0")
 use "$1" "$2"
 mkdir -p "$control"
 log=$control/log.boot
+: >"$log"
 nonce=boot pull=600
 current=$(current_release)
 
@@ -19,26 +20,36 @@ if [ "$3" = unseal ]; then
 	exit 0
 fi
 
+# After a supervisor that did its work there is nothing to mend.
+if [ "$3" = mend ] && [ ! -d "$records/activation" ]; then exit 0; fi
+
 exec 9>"$lock"
 flock 9
+find "$records" -maxdepth 1 -name 'incoming.*' -mmin +60 -exec rm -rf {} +
+if [ -d "$records/activation" ] && [ "$(cat "$records/activation/id")" = "$current" ] &&
+	[ "$(cat "$records/activation/from")" != "$current" ]; then
+	# It was confirmed, and only the journal was still to go.
+	end_journal
+fi
 if [ -d "$records/activation" ]; then
 	# The host went down in the middle of an activation: it ends it by its way back.
 	id=$(cat "$records/activation/id")
 	release=${current:-$id}
 	manifest=$records/releases/$release/manifest
 	old_manifest=$records/releases/$id/manifest
-	if ! carry_out "$records/activation/back"; then
+	if ! carry_back "$current"; then
 		tail -n 3 "$log" >&2
 		exit 1
 	fi
-	rm -rf "$records/activation"
+	end_journal
+	if [ "$id" != "$current" ]; then rm -rf "$records/releases/${id:?}"; fi
 	exit 0
 fi
-[ -n "$current" ] || exit 0
+if [ "$3" = mend ] || [ -z "$current" ]; then exit 0; fi
 release=$current
 manifest=$records/releases/$current/manifest
 is_unsealed "$manifest" || {
 	echo "provision: the secrets are not unsealed yet" >&2
 	exit 1
 }
-compose up -d --pull never
+compose up -d --pull never 2>&1

@@ -12,7 +12,11 @@ follow() { # LOG OFFSET
 			continue
 		fi
 		case $(tail -n 1 "$1") in
-		outcome*) return 0 ;;
+		outcome*)
+			# It may have been written after the size was read.
+			if [ "$(wc -c <"$1")" -gt "$offset" ]; then continue; fi
+			return 0
+			;;
 		esac
 		checked=$((checked + 1))
 		# Every two seconds: is there still somebody who writes? Whoever activates holds the lock.

@@ -44,6 +44,13 @@ manifest_lines() { # MANIFEST KIND
 	sed -n "s/^$2$tab//p" "$1"
 }
 
+# Takes the journal away: by one rename first, so that an interruption leaves all of it or none.
+end_journal() {
+	rm -rf "$records/activation.gone"
+	if [ -d "$records/activation" ]; then mv "$records/activation" "$records/activation.gone" || return 1; fi
+	rm -rf "$records/activation.gone"
+}
+
 # Whether every secret file that a manifest names is in tmpfs.
 is_unsealed() { # MANIFEST
 	manifest_lines "$1" secret | {

@@ -4,6 +4,7 @@
 use "$1" "$2"
 work=$(mktemp -d /run/provision-probe.XXXXXX 2>/dev/null || mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 1' PIPE HUP TERM
 
 # docker's answers take longest: they are asked for while the rest is read.
 # Each call of the docker command costs some 20 ms of its own start, so there are as few as can be.
@@ -28,9 +29,11 @@ for name in docker age flock sha256sum tar timeout mount; do
 	command -v "$name" >/dev/null 2>&1 || echo "missing $name"
 done
 if [ -d /run/systemd/system ]; then echo "systemd yes"; else echo "systemd no"; fi
+hostkey=
 for kind in ed25519 rsa; do
 	if [ -r "/etc/ssh/ssh_host_${kind}_key.pub" ] && [ -f "/etc/ssh/ssh_host_${kind}_key" ]; then
-		echo "hostkey $(cut -d ' ' -f 1,2 "/etc/ssh/ssh_host_${kind}_key.pub")"
+		hostkey=$(cut -d ' ' -f 1,2 "/etc/ssh/ssh_host_${kind}_key.pub")
+		echo "hostkey $hostkey"
 		break
 	fi
 done
@@ -63,7 +66,9 @@ fi
 manifest=$records/releases/$current/manifest
 if [ -n "$current" ] && [ -f "$manifest" ]; then
 	sed -n "s/^fingerprint$tab\(.*\)$tab/fingerprint \1 /p; s/^sealed$tab/sealed /p" "$manifest"
-	if is_unsealed "$manifest"; then echo "unsealed yes"; else echo "unsealed no"; fi
+	# A bundle that was sealed to another host key cannot be opened at the next boot.
+	sealed_for=$(cat "$records/releases/$current/sealed.for" 2>/dev/null || echo "$hostkey")
+	if is_unsealed "$manifest" && [ "$sealed_for" = "$hostkey" ]; then echo "unsealed yes"; else echo "unsealed no"; fi
 fi
 if [ -d "$records/activation" ]; then echo "interrupted $(cat "$records/activation/id" 2>/dev/null)"; fi
 if [ -f "$lock" ] && command -v flock >/dev/null 2>&1 && ! flock -n "$lock" true; then

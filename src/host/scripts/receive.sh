@@ -21,6 +21,8 @@ if [ "$known" = no ]; then
 fi
 incoming=$records/incoming.$nonce
 trap 'rm -rf "$incoming"' EXIT
+# A connection that is cut ends us by a signal, which alone runs no EXIT trap.
+trap 'exit 1' PIPE HUP TERM
 mkdir -p "$incoming" "$records/bin" "$records/releases" "$records/log" 2>/dev/null ||
 	refuse disk "cannot write below $records: $(df -P -k "$remote" | tail -n 1)"
 cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(df -P -k "$remote" | tail -n 1)"
@@ -30,32 +32,38 @@ got=$(wc -c <"$incoming/tar")
 tar -x -z -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
 	refuse disk "the stream could not be unpacked: $(df -P -k "$remote" | tail -n 1)"
 rm -f "$incoming/tar"
-if [ -d "$incoming/bin" ]; then
-	for script in "$incoming/bin"/*; do
-		mv -f "$script" "$records/bin/" || refuse disk "cannot write $records/bin"
-	done
-fi
-
 log=$control/log.$nonce
-for old in "$control"/log.* "$control"/answer.*; do
-	case $old in
-	*.\* | "$log") ;;
-	*) if flock -n "$lock" true 2>/dev/null; then rm -f "$old"; fi ;;
-	esac
-done
+find "$control" \( -name 'log.*' -o -name 'answer.*' \) -mmin +600 -exec rm -f {} +
 : >"$log"
-trap - EXIT
-set -- /bin/sh "$records/bin/activate.sh" "$remote" "$project" "$id" "$nonce" "$bound" "$confirm" "$pull" "$keep" "$actor"
+trap - EXIT PIPE HUP TERM
+# New scripts act from where they were unpacked; under the lock they become the host's.
+bin=$records/bin
+if [ -d "$incoming/bin" ]; then
+	for script in "$records/bin"/*; do
+		[ ! -f "$script" ] || [ -f "$incoming/bin/${script##*/}" ] || cp "$script" "$incoming/bin/" || refuse disk "cannot write $incoming"
+	done
+	bin=$incoming/bin
+fi
+mend="-/bin/sh $records/bin/boot.sh $remote $project mend"
+set -- /bin/sh "$bin/activate.sh" "$remote" "$project" "$id" "$nonce" "$bound" "$confirm" "$pull" "$keep" "$actor"
 if [ -d /run/systemd/system ]; then
 	# A fixed unit name excludes a second one. systemd-run sets no HOME, and docker looks there for credentials.
-	systemd-run --quiet --collect --unit="provision-$project" --setenv=HOME=/root "$@" >/dev/null 2>&1 || {
+	# The unit of the last one may be there for an instant after its last word. A supervisor that is killed is mended.
+	tries=0
+	until systemd-run --quiet --collect --unit="provision-$project" --setenv=HOME=/root -p "ExecStopPost=$mend" "$@" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		if [ "$tries" -lt 20 ] && { [ ! -f "$lock" ] || flock -n "$lock" true; }; then
+			sleep 0.1
+			continue
+		fi
 		rm -rf "$incoming"
 		systemctl is-active --quiet "provision-$project" || refuse supervisor "systemd-run could not start the activation"
 		printf 'error\tlocked\t%s\noutcome\tlocked\n' "$(cat "$control/holder" 2>/dev/null || echo unknown)"
 		exit 0
-	}
+	done
 else
-	HOME=/root setsid -f "$@" >/dev/null 2>&1 </dev/null
+	# busybox' setsid has no -f.
+	(HOME=/root setsid "$@" >/dev/null 2>&1 </dev/null &)
 fi
 # The supervisor says "started" once it holds the lock.
 tries=0

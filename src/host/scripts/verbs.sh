@@ -5,7 +5,7 @@
 say() { # KIND TEXT...: one log line, words separated by tabs
 	line=$1
 	shift
-	for word in "$@"; do line=$line$tab$(printf '%s' "$word" | tr '\t\n\r' '   '); done
+	for word in "$@"; do line=$line$tab$(printf '%s' "$word" | tr '\t\n\r' '   ' | cut -b 1-2000); done
 	printf '%s\n' "$line" >>"$log"
 }
 
@@ -19,11 +19,11 @@ failed() { # WORD TEXT
 }
 
 # The lock is closed in every child: one that survives us would keep it.
-docker_() { command docker "$@" 9>&-; }
+docker_() { timeout 60 docker "$@" 9>&-; }
 
 compose() {
-	docker_ compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
-		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@"
+	timeout 900 docker compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
+		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@" 9>&-
 }
 
 verb_pull() { # IMAGE
@@ -43,7 +43,8 @@ set_aside() { # PATH
 	if [ -n "$old_manifest" ] && grep -q -F "file$tab$digest$tab$1" "$old_manifest"; then return 0; fi
 	if grep -q -F "file$tab$digest$tab$1" "$manifest"; then return 0; fi
 	kept=$records/set-aside/$nonce/$1
-	mkdir -p "$(dirname "$kept")" && cp "$remote/$1" "$kept" && say output "$1" "was edited here; the edited file is kept as $kept"
+	# Without room for a copy it is moved: whoever calls us replaces or removes it anyway.
+	mkdir -p "$(dirname "$kept")" && { cp "$remote/$1" "$kept" 2>/dev/null || mv -f "$remote/$1" "$kept"; } && say output "$1" "was edited here; the edited file is kept as $kept"
 }
 
 verb_place() { # RELEASE
@@ -53,13 +54,22 @@ verb_place() { # RELEASE
 		if cmp -s "$source/$path" "$remote/$path" 2>/dev/null; then continue; fi
 		if [ -f "$remote/$path" ]; then set_aside "$path" || return 1; fi
 		# Rename inside the folder: who mounted the folder sees the old file or the new one, never a half.
-		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new") ||
-			{ failed disk "cannot write $remote/$path"; return 1; }
-		chmod 0644 "$remote/$path.provision-new" && mv -f "$remote/$path.provision-new" "$remote/$path" ||
-			{ failed disk "cannot write $remote/$path"; return 1; }
+		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new" 2>/dev/null) &&
+			chmod 0644 "$remote/$path.provision-new" && mv -fT "$remote/$path.provision-new" "$remote/$path" || {
+			rm -f "$remote/$path.provision-new"
+			failed disk "cannot write $remote/$path: $(df -P -k "$remote" | tail -n 1)"
+			return 1
+		}
 	done <"$control/files"
 	files_in_place >"$control/in-place" || return 1
 	while read -r _ path; do
+		case $path in
+		*.provision-new)
+			# Ours, from a placing that was interrupted.
+			rm -f "$remote/$path"
+			continue
+			;;
+		esac
 		if grep -q "$tab$(printf '%s' "$path" | sed 's/[][\\.*^$]/\\&/g')\$" "$control/files"; then continue; fi
 		set_aside "$path" && rm -f "$remote/$path" || { failed disk "cannot remove $remote/$path"; return 1; }
 		(cd "$remote" && rmdir -p "$(dirname "$path")" 2>/dev/null) || :
@@ -76,8 +86,9 @@ verb_units() {
 	for unit in "$records/releases/$release/units"/*; do
 		[ -f "$unit" ] || continue
 		name=${unit##*/}
-		if cmp -s "$unit" "/etc/systemd/system/$name"; then continue; fi
-		cp "$unit" "/etc/systemd/system/$name" && chmod 0644 "/etc/systemd/system/$name" ||
+		if cmp -s "$unit" "/etc/systemd/system/$name" && [ -e "/etc/systemd/system/multi-user.target.wants/$name" ]; then continue; fi
+		cp "$unit" "/etc/systemd/system/.$name.new" && chmod 0644 "/etc/systemd/system/.$name.new" &&
+			mv -f "/etc/systemd/system/.$name.new" "/etc/systemd/system/$name" ||
 			{ failed units "cannot write /etc/systemd/system/$name"; return 1; }
 		changed=yes
 	done
@@ -134,10 +145,13 @@ all_made() {
 }
 
 verb_signal() { # SERVICE SIGNAL
-	container=$(docker_ ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1") || return 1
+	container=$(docker_ ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1" \
+		--filter "label=com.docker.compose.oneoff=False") || return 1
 	[ -n "$container" ] || { failed signal "$1 has no running container"; return 1; }
 	# To the process itself: `docker kill` would mark the container as stopped by hand.
 	pid=$(docker_ inspect -f '{{.State.Pid}}' "$container") || return 1
+	# A container that is just restarting has the pid 0, which would mean ourselves.
+	[ "${pid:-0}" -gt 1 ] || { failed signal "$1 has no running process"; return 1; }
 	kill -s "$2" "$pid" || { failed signal "$1: signal $2 to process $pid failed"; return 1; }
 	say progress "$1" "reload asked"
 }
@@ -225,13 +239,13 @@ verb_settle() { # RELEASE SECONDS
 
 verb_down() {
 	if [ -f "$remote/docker-compose.provision.yml" ]; then
-		compose down --remove-orphans >"$control/down" 2>&1 || {
-			failed down "$(tail -n 1 "$control/down")"
-			return 1
-		}
+		# Half of its files may be gone already: what it leaves is removed by label below.
+		compose down --remove-orphans >"$control/down" 2>&1 || say_lines output down <"$control/down"
 	fi
 	own_containers >"$control/containers" || return 1
 	while IFS=$tab read -r container _; do docker_ rm -f "$container" >/dev/null 2>&1 || return 1; done <"$control/containers"
+	docker_ network ls -q --filter "label=com.docker.compose.project=$project" >"$control/networks" || return 1
+	while read -r network; do docker_ network rm "$network" >/dev/null 2>&1 || return 1; done <"$control/networks"
 }
 
 verb_clear() {
@@ -251,9 +265,23 @@ verb_clear() {
 	rm -rf "$records/releases/$release"
 }
 
-# Carries a list out, step by step, until one fails.
-carry_out() { # LIST
+# The way back of a release: images that were removed meanwhile are pulled again if they can be.
+carry_back() { # RELEASE
+	rm -rf "$records/activation/reserve"
+	if [ -f "$records/releases/$1/manifest" ]; then
+		manifest_lines "$records/releases/$1/manifest" service >"$control/old"
+		while IFS=$tab read -r _ _ _ _ image; do verb_pull "$image" || :; done <"$control/old"
+	fi
+	carry_out "$records/activation/back"
+}
+
+# Carries a list out, step by step, until one fails. With `forward` the controller may ask to go back in between.
+carry_out() { # LIST [forward]
 	while IFS=$tab read -r verb first second <&3; do
+		if [ "${2:-}" = forward ] && [ -f "$control/answer.$nonce" ] && grep -q return "$control/answer.$nonce"; then
+			failed returned "the controller asked to go back"
+			return 1
+		fi
 		say step "$verb" "$first${second:+ $second}"
 		case $verb in
 		pull) verb_pull "$first" ;;
