@@ -78,6 +78,7 @@ assemble() {
 	mv "$new/forward" "$new/back" "$records/activation.new/" || return 1
 	printf '%s\n' "$id" >"$records/activation.new/id" || return 1
 	printf '%s\n' "$current" >"$records/activation.new/from" || return 1
+	printf '%s\n' "$nonce" >"$records/activation.new/nonce" || return 1
 	# Room for the way back, should the disk fill meanwhile.
 	if [ -n "$current" ]; then cp -R "$records/releases/$current/files" "$records/activation.new/reserve" || return 1; fi
 	if [ "$id" != "$current" ]; then

@@ -37,6 +37,7 @@ if [ -d "$records/activation" ]; then
 	release=${current:-$id}
 	manifest=$records/releases/$release/manifest
 	old_manifest=$records/releases/$id/manifest
+	rm -rf "$records/incoming.$(cat "$records/activation/nonce")"
 	if ! carry_back "$current"; then
 		tail -n 3 "$log" >&2
 		exit 1

@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Child;
 use std::time::Duration;
 
-use super::{Lab, lock_is_free, vps, wait_for};
+use super::{Lab, RECORDS, lock_is_free, vps, wait_for};
 
 /// Reads the child's output until a line holds `text`.
-fn until(child: &mut Child, text: &str) {
+pub(super) fn until(child: &mut Child, text: &str) {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let found = lines.by_ref().map_while(Result::ok).any(|line| line.contains(text));
     assert!(found, "the deploy ended without `{text}`");
@@ -16,7 +16,7 @@ fn until(child: &mut Child, text: &str) {
 }
 
 /// A change that recreates two services.
-fn change(lab: &Lab) {
+pub(super) fn change(lab: &Lab) {
     lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {alertmanager: 72, grafana: 300}");
     lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 20s\n  confirm_timeout: 5s");
 }
@@ -34,6 +34,21 @@ fn a_controller_killed_during_activation_leaves_the_old_release() {
         wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
         lab.is_as_before(&before);
     }
+}
+
+#[test]
+fn a_supervisor_killed_during_activation_is_mended_by_the_host() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    change(&lab);
+    let mut child = lab.spawn(&["deploy", "lab"]);
+    until(&mut child, "settle ");
+    vps("pkill -9 -f '[a]ctivate.sh'");
+    assert_eq!(child.wait().unwrap().code(), Some(6), "what became of it is not known to the controller");
+    wait_for("the host to go back by itself", Duration::from_secs(120), || {
+        lock_is_free() && vps(&format!("ls {RECORDS}")).lines().all(|line| !line.starts_with("activation"))
+    });
+    lab.is_as_before(&before);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Lab, ROOT, try_vps, vps, wait_for};
+use super::interruptions::{change, until};
+use super::{Lab, RECORDS, ROOT, lock_is_free, try_vps, vps, wait_for};
 
 fn reboot() {
     let status = Command::new(format!("{ROOT}/tests/lab/lab.sh"))
@@ -24,6 +25,22 @@ fn a_reboot_brings_the_stack_back_with_its_secrets() {
     reboot();
     wait_for("the stack to be back", Duration::from_secs(90), || verifies(&lab));
     assert_eq!(lab.snapshot(), before);
+}
+
+#[test]
+fn a_reboot_in_the_middle_of_an_activation_ends_at_the_old_release() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    change(&lab);
+    let mut child = lab.spawn(&["deploy", "lab"]);
+    until(&mut child, "settle ");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    reboot();
+    wait_for("the host to end the activation", Duration::from_secs(120), || {
+        lock_is_free() && vps(&format!("ls {RECORDS}")).lines().all(|line| !line.starts_with("activation"))
+    });
+    lab.is_as_before(&before);
 }
 
 #[test]

@@ -65,6 +65,21 @@ fn a_first_deploy_that_fails_leaves_nothing_but_its_log() {
 }
 
 #[test]
+fn a_folder_that_somebody_else_filled_is_not_taken_over() {
+    let lab = Lab::take();
+    remove();
+    tiny(&lab, "while :; do sleep 1; done");
+    vps("mkdir -p /opt/koprogo/tiny && echo theirs >/opt/koprogo/tiny/compose.yml");
+    let run = lab.deploy();
+    run.ends_with(
+        5,
+        &["vps", "1 files in the remote folder", "were not deployed by provision", "move the folder away"],
+    );
+    assert_eq!(vps("cat /opt/koprogo/tiny/compose.yml"), "theirs");
+    remove();
+}
+
+#[test]
 fn a_first_deploy_and_files_that_somebody_edited() {
     let lab = Lab::take();
     remove();
