@@ -5,4 +5,5 @@
 
 mod lab;
 mod offline;
+mod stack;
 mod support;

@@ -69,10 +69,15 @@ pub(crate) struct Lab {
 /// The place of our records on the VPS.
 pub(crate) const RECORDS: &str = "/opt/koprogo/monitoring/.provision";
 
+/// Waits for its turn at the VPS: for a test that asks its programs something and leaves the stack alone.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Lab {
     /// Waits for its turn, and for the stack to run as the repository has it.
     pub(crate) fn take() -> Self {
-        let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = turn();
         assert!(
             Path::new(ROOT).join("inventory/lab.yml").exists(),
             "the lab is not up: run `make lab` first, or `make test`, which does"

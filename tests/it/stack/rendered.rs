@@ -1,0 +1,83 @@
+//! What is rendered: a change of a template shows here what it changes on a server.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use insta::assert_snapshot;
+use provision::stack::Release;
+use serde_yaml::Value;
+
+use super::rules::rules;
+use super::{full, text, variants};
+
+#[test]
+fn the_files_of_the_full_stack() {
+    let release = full();
+    assert_snapshot!("compose", text(&release, "docker-compose.monitoring.yml"));
+    assert_snapshot!("prometheus", text(&release, "prometheus/prometheus.yml"));
+    assert_snapshot!("alerts", text(&release, "prometheus/alerts/koprogo.yml"));
+    assert_snapshot!("alertmanager", text(&release, "alertmanager/alertmanager.yml"));
+    assert_snapshot!("grafana", text(&release, "grafana/grafana.ini"));
+}
+
+/// For each variant only what differs from the full stack; of a file that is gone, not what was in it.
+#[test]
+fn what_each_choice_takes_away_and_adds() {
+    let variants = variants();
+    let (_, full) = &variants[0];
+    let full = parts(full);
+    let mut shown = String::new();
+    for (name, release) in &variants[1..] {
+        let parts = parts(release);
+        writeln!(shown, "{name}").unwrap();
+        let in_a_file_that_is_gone = |part: &str| {
+            let file = part.strip_prefix("in ").and_then(|rest| rest.split_once(": "));
+            file.is_some_and(|(path, _)| !release.files.contains_key(path))
+        };
+        for gone in full.difference(&parts).filter(|part| !in_a_file_that_is_gone(part)) {
+            writeln!(shown, "  - {gone}").unwrap();
+        }
+        for new in parts.difference(&full) {
+            writeln!(shown, "  + {new}").unwrap();
+        }
+    }
+    assert_snapshot!(shown);
+}
+
+/// Everything that a component could leave behind, a line each.
+fn parts(release: &Release) -> BTreeSet<String> {
+    let mut parts = BTreeSet::new();
+    parts.extend(release.files.keys().map(|path| format!("file {path}")));
+    parts.extend(release.volumes.iter().map(|name| format!("volume {name}")));
+    parts.extend(release.networks.iter().map(|name| format!("network {name}")));
+    parts.extend(release.secret_names().iter().map(|name| format!("secret {name}")));
+    parts.extend(release.services.keys().map(|name| format!("service {name}")));
+    for rule in rules(release) {
+        parts.insert(format!("alert {}", rule.shown()));
+    }
+    let prometheus: Value = serde_yaml::from_str(text(release, "prometheus/prometheus.yml")).unwrap();
+    for job in prometheus["scrape_configs"].as_sequence().unwrap() {
+        let token = if job.get("authorization").is_some() { " with a token" } else { "" };
+        parts.insert(format!("job {}{token}", job["job_name"].as_str().unwrap()));
+    }
+    if prometheus.get("alerting").is_some() {
+        parts.insert("prometheus sends alerts".to_owned());
+    }
+    for (path, file) in &release.files {
+        let text = String::from_utf8_lossy(&file.content);
+        if path.starts_with("grafana/dashboards/") {
+            let dashboard: serde_json::Value = serde_json::from_str(&text).unwrap();
+            for panel in dashboard["panels"].as_array().unwrap() {
+                parts.insert(format!("in {path}: panel {}", panel["title"].as_str().unwrap()));
+            }
+        } else if path == "alertmanager/alertmanager.yml" {
+            parts.extend(text.lines().map(|line| format!("in {path}: {}", line.trim())));
+        } else if path.ends_with("datasources.yml") {
+            let sources: Value = serde_yaml::from_str(&text).unwrap();
+            for source in sources["datasources"].as_sequence().unwrap() {
+                parts.insert(format!("in {path}: datasource {}", source["name"].as_str().unwrap()));
+            }
+        }
+    }
+    parts
+}

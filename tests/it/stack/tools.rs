@@ -1,0 +1,52 @@
+//! Runs the programs that will read the rendered files.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_yaml::Value;
+
+/// Runs a shell script in a throw-away container of a component's image; each folder is mounted, read-only, at the
+/// place beside it. Gives what it printed; the script has to succeed.
+pub(super) fn in_image_of(component: &str, mounts: &[(&Path, &str)], script: &str) -> String {
+    let mut command = Command::new("docker");
+    // The engine's root reads a temporary folder whoever made it.
+    command.args(["run", "--rm", "--network", "none", "--user", "0:0", "--entrypoint", "/bin/sh"]);
+    for (folder, target) in mounts {
+        command.arg("--volume").arg(format!("{}:{target}:ro", folder.display()));
+    }
+    command.args([&image(component), "-ec", script]);
+    succeeded(&command.output().unwrap())
+}
+
+/// Runs compose in the VPS with a compose file as its input. Gives what it printed; it has to succeed, and not warn.
+pub(super) fn compose(file: &str, arguments: &[&str]) -> String {
+    let mut child = Command::new("docker")
+        .args(["exec", "--interactive", "provision-lab-vps", "docker", "compose"])
+        .args(["--project-directory", "/opt/koprogo/monitoring", "--file", "-"])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(file.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "compose has something to say");
+    succeeded(&output)
+}
+
+fn succeeded(output: &Output) -> String {
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    stdout
+}
+
+/// The image of a component in the lab.
+fn image(component: &str) -> String {
+    let inventory = concat!(env!("CARGO_MANIFEST_DIR"), "/inventory/lab.yml");
+    let text = std::fs::read_to_string(inventory)
+        .expect("the lab is not up: run `make lab` first, or `make test`, which does");
+    let inventory: Value = serde_yaml::from_str(&text).unwrap();
+    inventory["variables"]["images"][component].as_str().unwrap().to_owned()
+}
