@@ -24,18 +24,11 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
     }
     let mut outcomes = Vec::new();
     for name in names {
-        let outcome = match check(context, &name) {
-            Ok(text) => {
-                reporter.line(&text);
-                Outcome::Verified
-            }
-            Err(error) => {
-                reporter.error(&error);
-                Outcome::Failed(error.kind().exit_code())
-            }
-        };
-        reporter.outcome(&name, outcome);
-        outcomes.push(outcome);
+        let result = check(context, &name).map(|text| {
+            reporter.line(&text);
+            Outcome::Verified
+        });
+        outcomes.push(reporter.conclude(&name, result));
     }
     // An environment that is in order does not excuse another.
     let code = match Outcome::combine(&outcomes) {

@@ -16,7 +16,6 @@ use crate::plan::check::Finding;
 use crate::plan::{self, Plan};
 use crate::ssh::Session;
 use crate::verify::Opened;
-use crate::verify::containers::containers;
 
 /// How often a lost connection is tried again, and the pause before each (seconds): sshd counts connections
 /// that do not log in against us.
@@ -181,7 +180,8 @@ impl Deploy<'_> {
                 Err(error) => self.reconnect(link, activation, order, &error).await?,
             }
         };
-        self.findings = containers(&self.loaded.release, &self.loaded.generated.labels, &state);
+        self.findings =
+            reach::containers(self.loaded, self.host, &link.session, state, timeout, self.events).await;
         self.findings.extend(checks);
         if self.findings.iter().any(Finding::fails) {
             let clock = Clock::start(self.events, &self.name(), Stage::Return);

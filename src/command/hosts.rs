@@ -62,24 +62,15 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
         if !deployed.findings.is_empty() {
             reporter.findings(&name, &deployed.findings);
         }
-        let outcome = match deployed.result {
-            Ok(outcome) => {
-                let release = &loaded.generated.id;
-                reporter.line(&match outcome {
-                    Outcome::Unchanged => {
-                        format!("{name}: release {release} runs already; nothing was touched")
-                    }
-                    _ => format!("{name}: release {release} is deployed and proved"),
-                });
-                outcome
+        let release = &loaded.generated.id;
+        match deployed.result {
+            Ok(Outcome::Unchanged) => {
+                reporter.line(&format!("{name}: release {release} runs already; nothing was touched"));
             }
-            Err(error) => {
-                reporter.error(&error);
-                Outcome::Failed(error.kind().exit_code())
-            }
-        };
-        reporter.outcome(&name, outcome);
-        outcomes.push(outcome);
+            Ok(_) => reporter.line(&format!("{name}: release {release} is deployed and proved")),
+            Err(_) => {}
+        }
+        outcomes.push(reporter.conclude(&name, deployed.result));
     }
     let code = Outcome::combine(&outcomes);
     reporter.end(code);

@@ -76,6 +76,7 @@ enum Command {
         host: Option<String>,
     },
     /// Show what a service says on its host
+    #[command(override_usage = "provision logs [OPTIONS] [ENVIRONMENT] <SERVICE>")]
     Logs {
         /// The service, after the environment where one is named
         #[arg(required = true, num_args = 1..=2, value_names = ["ENVIRONMENT", "SERVICE"])]

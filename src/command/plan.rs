@@ -43,15 +43,8 @@ pub(super) async fn run(
     reporter.finish().await;
     let mut outcomes = Vec::new();
     for (name, planned) in looked? {
-        let outcome = match planned {
-            Ok(plan) => Outcome::Planned { changes: !plan.is_empty() },
-            Err(error) => {
-                reporter.error(&error);
-                Outcome::Failed(error.kind().exit_code())
-            }
-        };
-        reporter.outcome(&name, outcome);
-        outcomes.push(outcome);
+        let result = planned.map(|plan| Outcome::Planned { changes: !plan.is_empty() });
+        outcomes.push(reporter.conclude(&name, result));
     }
     let mut code = Outcome::combine(&outcomes);
     let changes = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Planned { changes: true }));

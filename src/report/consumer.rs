@@ -5,7 +5,7 @@ use tokio::task::JoinHandle;
 
 use super::bars::Bars;
 use super::{Output, json, lines, table};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
 use crate::outcome::{ExitCode, Outcome};
 use crate::plan::check::Finding;
@@ -77,11 +77,17 @@ impl Reporter {
         }
     }
 
-    /// Says what became of a host.
-    pub fn outcome(&self, host: &str, outcome: Outcome) {
+    /// Says what became of a host (or, of a command that goes to none, of an environment).
+    #[must_use]
+    pub fn conclude(&self, name: &str, result: Result<Outcome>) -> Outcome {
+        let outcome = result.unwrap_or_else(|error| {
+            self.error(&error);
+            Outcome::Failed(error.kind().exit_code())
+        });
         if self.format == Format::Json {
-            self.output.line(&json::outcome(host, outcome));
+            self.output.line(&json::outcome(name, outcome));
         }
+        outcome
     }
 
     /// Ends the report.

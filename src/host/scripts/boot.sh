@@ -5,6 +5,8 @@ here=$(dirname "$0")
 . "$here/unseal-lib.sh"
 . "$here/verbs.sh"
 use "$1" "$2"
+# After a supervisor that did its work there is nothing to mend.
+if [ "$3" = mend ] && [ ! -d "$records/activation" ]; then exit 0; fi
 mkdir -p "$control"
 log=$control/log.boot
 : >"$log"
@@ -19,9 +21,6 @@ if [ "$3" = unseal ]; then
 	}
 	exit 0
 fi
-
-# After a supervisor that did its work there is nothing to mend.
-if [ "$3" = mend ] && [ ! -d "$records/activation" ]; then exit 0; fi
 
 exec 9>"$lock"
 flock 9
