@@ -52,10 +52,6 @@ pub struct Activation {
     errors: Vec<(String, String)>,
     container_log: Vec<String>,
     complaints: String,
-    /// Whether the supervisor holds the lock: from then on the host acts by itself.
-    pub started: bool,
-    /// Whether the host is on its way back.
-    pub returning: bool,
 }
 
 /// Sends the bundle and starts the activation, in one exec.
@@ -91,8 +87,6 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
         errors: Vec::new(),
         container_log: Vec::new(),
         complaints: String::new(),
-        started: false,
-        returning: false,
     })
 }
 
@@ -140,13 +134,12 @@ impl Activation {
                 Entry::Event(event) => {
                     let _ = events.send(event);
                 }
-                Entry::Started => self.started = true,
+                Entry::Started => {}
                 Entry::Error { word, text } => self.errors.push((word, text)),
                 Entry::ContainerLog { service, text } => {
                     self.container_log.push(format!("{service} | {text}"));
                 }
                 Entry::Returning => {
-                    self.returning = true;
                     let stage = event::Stage::Return;
                     let _ = events.send(Event::StageStarted { host: self.host.clone(), stage });
                 }

@@ -116,7 +116,7 @@ pub fn make(
     let (forward, back) = if nothing {
         (Vec::new(), Vec::new())
     } else {
-        (forward(release, generated, &services, settle), back(release, generated, state, &services, settle))
+        (forward(release, generated, &services, settle), back(release, state, &services, settle))
     };
     Plan {
         release: generated.id.clone(),
@@ -148,16 +148,9 @@ fn forward(release: &Release, generated: &Generated, services: &[ServiceChange],
     steps
 }
 
-fn back(
-    release: &Release,
-    generated: &Generated,
-    state: &HostState,
-    services: &[ServiceChange],
-    settle: u64,
-) -> Vec<Step> {
+fn back(release: &Release, state: &HostState, services: &[ServiceChange], settle: u64) -> Vec<Step> {
     let Some(old) = &state.current else { return vec![Step::Down, Step::Clear] };
-    // The same release with something put right: going back means its own files once more.
-    let old = if old == &generated.id { &generated.id } else { old };
+    // Where the same release is only put right, that is its own files once more.
     let mut steps = vec![
         Step::Place { release: old.clone() },
         Step::Unseal { release: old.clone() },
