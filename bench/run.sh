@@ -5,7 +5,7 @@
 # shellcheck disable=SC2016 # what is quoted is expanded in the VPS
 set -eu
 cd "$(dirname "$0")/.."
-vps='provision-lab-vps'
+vps=$(cat tests/lab/.state/name)-vps
 venv=target/bench-venv
 interpreter=$(command -v python3)
 

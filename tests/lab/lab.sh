@@ -33,7 +33,8 @@ usage: tests/lab/lab.sh COMMAND
   status               addresses, ports, what is real and what is a stand-in
   mails                prints the mails that arrived
 environment: LAB_BIN_DIR (a folder with the programs `standin` and `backend`, else cargo builds them),
-  LAB_NET (first three bytes of the network, 10.213.7), LAB_REGISTRY_PORT (5213)
+  LAB_NAME (provision-lab), LAB_NET (first three bytes of the network, 10.213.7), LAB_REGISTRY_PORT (5213): with
+  other values in another checkout a second lab stands beside the first
 EOF
 }
 

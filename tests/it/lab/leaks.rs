@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use super::{Lab, vps};
+use super::{Lab, container, vps};
 
 /// Runs a script in the VPS that gets the values on standard input: as an argument they would be found.
 fn vps_with_input(script: &str, input: &str) -> String {
     use std::io::Write as _;
     let mut child = Command::new("docker")
-        .args(["exec", "-i", "provision-lab-vps", "sh", "-c", script])
+        .args(["exec", "-i", &container("vps"), "sh", "-c", script])
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
         .spawn()
@@ -45,7 +45,7 @@ fn no_secret_is_found_outside_of_tmpfs() {
           done; echo >>/dev/shm/rounds; done";
     vps("rm -f /dev/shm/enough /dev/shm/hits /dev/shm/rounds");
     let watcher =
-        Command::new("docker").args(["exec", "-d", "provision-lab-vps", "sh", "-c", watch]).status();
+        Command::new("docker").args(["exec", "-d", &container("vps"), "sh", "-c", watch]).status();
     assert!(watcher.unwrap().success());
     // A secret that is gone from tmpfs makes the deploy seal and send all of them again.
     vps("rm /run/provision/koprogo-monitoring/alertmanager/smtp_password");

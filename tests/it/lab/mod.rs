@@ -221,7 +221,13 @@ pub(crate) fn vps(line: &str) -> String {
 }
 
 pub(crate) fn try_vps(line: &str) -> Output {
-    Command::new("docker").args(["exec", "provision-lab-vps", "sh", "-c", line]).output().unwrap()
+    Command::new("docker").args(["exec", &container("vps"), "sh", "-c", line]).output().unwrap()
+}
+
+/// The name of one of the lab's containers: `vps`, `mail` or `registry`.
+pub(crate) fn container(part: &str) -> String {
+    let name = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/name")).unwrap();
+    format!("{}-{part}", name.trim())
 }
 
 /// Waits until `condition` holds.

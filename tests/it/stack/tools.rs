@@ -6,6 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_yaml::Value;
 
+use crate::lab::container;
+
 /// Runs a shell script in a throw-away container of a component's image; each folder is mounted, read-only, at the
 /// place beside it. Gives what it printed; the script has to succeed.
 pub(super) fn in_image_of(component: &str, mounts: &[(&Path, &str)], script: &str) -> String {
@@ -22,7 +24,7 @@ pub(super) fn in_image_of(component: &str, mounts: &[(&Path, &str)], script: &st
 /// Runs compose in the VPS with a compose file as its input. Gives what it printed; it has to succeed, and not warn.
 pub(super) fn compose(file: &str, arguments: &[&str]) -> String {
     let mut child = Command::new("docker")
-        .args(["exec", "--interactive", "provision-lab-vps", "docker", "compose"])
+        .args(["exec", "--interactive", &container("vps"), "docker", "compose"])
         .args(["--project-directory", "/opt/koprogo/monitoring", "--file", "-"])
         .args(arguments)
         .stdin(Stdio::piped())

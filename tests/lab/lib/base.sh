@@ -19,12 +19,12 @@ mirror() {
 }
 
 find_debian() {
-    for DEBIAN in debian:$SUITE-slim $NAME/debian:$SUITE; do
+    for DEBIAN in debian:$SUITE-slim $IMAGES/debian:$SUITE; do
         docker image inspect "$DEBIAN" >/dev/null 2>&1 && return 0
     done
     DEBIAN=debian:$SUITE-slim
     pulled "$DEBIAN" && return 0
-    DEBIAN=$NAME/debian:$SUITE
+    DEBIAN=$IMAGES/debian:$SUITE
     bootstrap_debian
 }
 
@@ -51,7 +51,7 @@ bootstrap_debian() {
 import_debian() {
     as_root tar -C "$1" --exclude='./var/cache/apt/*' --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/doc/*' \
         --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' --exclude='./dev/*' -c . |
-        docker import - "$NAME/debian:$SUITE"
+        docker import - "$IMAGES/debian:$SUITE"
 }
 
 # pulled IMAGE: whether a registry gives it. The first refusal counts for all until `down`: a machine

@@ -12,6 +12,7 @@ lab_up() {
         summary
         return 0
     fi
+    echo "$NAME" >"$STATE/name"
     echo "$NET" >"$STATE/net"
     echo "$REGISTRY_PORT" >"$STATE/registry-port"
     export_proxy

@@ -3,8 +3,10 @@
 # shellcheck disable=SC2034 # the other parts use them
 
 STATE=$LAB/.state
-NAME=provision-lab
-# What `up` was told holds for the commands after it.
+# What `up` was told holds for the commands after it. Several labs share one engine and its images: each has its
+# name, its network and its port, and lives in a checkout of its own.
+IMAGES=provision-lab
+NAME=${LAB_NAME:-$(cat "$STATE/name" 2>/dev/null || echo provision-lab)}
 NET=${LAB_NET:-$(cat "$STATE/net" 2>/dev/null || echo 10.213.7)}
 VPS=$NAME-vps VPS_ADDRESS=$NET.10
 MAIL=$NAME-mail MAIL_ADDRESS=$NET.20

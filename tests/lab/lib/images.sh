@@ -45,11 +45,11 @@ EOF
 # images_up: afterwards $STATE/images has a line an image: component, image, kind.
 images_up() {
     find_debian
-    build "$NAME/base" base
+    build "$IMAGES/base" base
     components >"$STATE/components"
     # The long builds side by side; each waits mostly for packages.
-    build "$NAME/vps" vps & build_vps=$!
-    build "$NAME/side" side & build_side=$!
+    build "$IMAGES/vps" vps & build_vps=$!
+    build "$IMAGES/side" side & build_side=$!
     service_images >"$STATE/images.new" & build_services=$!
     wait $build_services || die 'the images of the services could not be made'
     wait $build_vps || die 'the image of the VPS could not be built'
@@ -73,7 +73,7 @@ service_images() (
                 build lab/postgres:debian postgres
                 echo "$component lab/postgres:debian debian" >&3 ;;
             *)
-                build "$NAME/services" services
+                build "$IMAGES/services" services
                 folder=$(printf %s "$component" | tr _ -)
                 tag=lab/$folder:$(debian_version "$package")
                 build "$tag" "$folder"
@@ -96,9 +96,9 @@ build_program() {
 
 # debian_version PACKAGE: major.minor of a service, as the image of services has it.
 debian_version() {
-    services=$(docker image inspect -f '{{.Id}}' "$NAME/services")
+    services=$(docker image inspect -f '{{.Id}}' "$IMAGES/services")
     versions=$STATE/versions-${services#sha256:}
-    [ -s "$versions" ] || docker run --rm --entrypoint cat "$NAME/services" /usr/share/lab/versions </dev/null >"$versions"
+    [ -s "$versions" ] || docker run --rm --entrypoint cat "$IMAGES/services" /usr/share/lab/versions </dev/null >"$versions"
     sed -n "s/^$1 \([0-9]*:\)\{0,1\}\([0-9]*\.[0-9]*\).*/\2/p" "$versions"
 }
 
@@ -112,5 +112,5 @@ images_down() {
         done
     done
     docker image prune -f --filter label=provision.lab.inputs >/dev/null
-    docker rmi "$NAME/debian:$SUITE" >/dev/null 2>&1 || true
+    docker rmi "$IMAGES/debian:$SUITE" >/dev/null 2>&1 || true
 }

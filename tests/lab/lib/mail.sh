@@ -5,12 +5,12 @@ MAIL_USER=alertmanager@koprogo.lab
 
 mail_up() {
     mail_files
-    want=$(docker image inspect -f '{{.Id}}' "$NAME/side")-$(cat "$STATE/mail/for")
+    want=$(docker image inspect -f '{{.Id}}' "$IMAGES/side")-$(cat "$STATE/mail/for")
     keep_container "$MAIL" "$want" && return 0
     say 'starting the mail server'
     logged mail docker run -d --name "$MAIL" --hostname mail.lab --label "provision.lab.want=$want" \
         --network "$NAME" --ip "$MAIL_ADDRESS" -v "$STATE/mail:/lab:ro" \
-        "$NAME/side" mail-server
+        "$IMAGES/side" mail-server
 }
 
 # The certificate and the user's verifier, made anew with the secrets.

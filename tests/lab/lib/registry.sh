@@ -2,13 +2,13 @@
 # The image registry: what the VPS's docker asks instead of the default one, so that images need no prefix.
 
 registry_up() {
-    want=$(docker image inspect -f '{{.Id}}' "$NAME/side")-$REGISTRY_PORT
+    want=$(docker image inspect -f '{{.Id}}' "$IMAGES/side")-$REGISTRY_PORT
     keep_container "$REGISTRY" "$want" || {
         say 'starting the registry'
         logged registry docker run -d --name "$REGISTRY" --hostname registry --label "provision.lab.want=$want" \
             --network "$NAME" --ip "$REGISTRY_ADDRESS" -p "127.0.0.1:$REGISTRY_PORT:5000" \
             -v "$NAME-registry:/var/lib/docker-registry" \
-            "$NAME/side" docker-registry serve /etc/docker/registry/lab.yml
+            "$IMAGES/side" docker-registry serve /etc/docker/registry/lab.yml
     }
     # The list of what it has lives with it: another clone's lab may have filled or lost it.
     pushed=$(docker exec "$REGISTRY" cat /var/lib/docker-registry/lab-pushed 2>/dev/null || true)

@@ -2,7 +2,7 @@
 # The VPS: a container that boots systemd, with a docker of its own on a volume.
 
 vps_up() {
-    want=$(docker image inspect -f '{{.Id}}' "$NAME/vps")-$(digest <"$KEY.pub")-$VPS_ADDRESS
+    want=$(docker image inspect -f '{{.Id}}' "$IMAGES/vps")-$(digest <"$KEY.pub")-$VPS_ADDRESS
     if ! keep_container "$VPS" "$want"; then
         say 'booting a new VPS'
         docker volume rm -f "$NAME-docker" >/dev/null
@@ -27,7 +27,7 @@ vps_create() {
         --cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --security-opt systempaths=unconfined --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw \
         --tmpfs /run:exec --tmpfs /run/lock -v "$NAME-docker:/var/lib/docker" -e container=docker \
-        "$NAME/vps" /usr/local/sbin/boot "$@"
+        "$IMAGES/vps" /usr/local/sbin/boot "$@"
 }
 
 # What the VPS must have before it boots, as an archive: whose key may log in, and where docker finds images.
