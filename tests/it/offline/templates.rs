@@ -235,3 +235,46 @@ fn a_mistake_in_the_declarations_shows_its_place() {
         hint: Did you mean `type`?
     ");
 }
+
+#[test]
+fn the_compose_files_services_are_known_to_the_other_templates() {
+    let project = Project::small(
+        "name: small
+services:
+  web: {image: 'web:1', restart: always, container_name: front}
+  job: {image: 'job:1', x-provision: {one_shot: true}}
+",
+    );
+    project.write(
+        "stack/small/list.txt.tera",
+        "{% for service in services %}{{ service.name }} {{ service.container }} {{ service.one_shot }}\n{% endfor %}",
+    );
+    let environment = provision::inventory::Environment::load(&project.root(), "test").unwrap();
+    let release = provision::stack::load(&environment).unwrap();
+    let list = String::from_utf8(release.files["list.txt"].content.clone()).unwrap();
+    assert_snapshot!(list, @r"
+    web front false
+    job small-job-1 true
+    ");
+}
+
+#[test]
+fn the_compose_file_cannot_name_its_own_services() {
+    assert_snapshot!(with("docker-compose.monitoring.yml.tera", "name: {{ project | yaml }}", "name: {{ services | yaml }}"), @"");
+}
+
+#[test]
+fn a_mistake_in_the_compose_file_hides_none_of_another_template() {
+    let project = Project::new();
+    project.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "name: {{ project | yaml }}",
+        "name: {{ project | yml }}",
+    );
+    project.edit(
+        "stack/monitoring/loki/loki.yml.tera",
+        "auth_enabled: false",
+        "auth_enabled: {{ log_retention + 1 }}",
+    );
+    assert_snapshot!(refused(&project), @"");
+}

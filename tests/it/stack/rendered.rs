@@ -74,6 +74,10 @@ fn parts(release: &Release) -> BTreeSet<String> {
         let name = name.as_str().unwrap();
         let joined = service.get("networks").and_then(Value::as_sequence).into_iter().flatten();
         parts.extend(joined.map(|network| format!("{name} on {}", network.as_str().unwrap())));
+        for key in ["cap_add", "devices", "command"] {
+            let items = service.get(key).and_then(Value::as_sequence).into_iter().flatten();
+            parts.extend(items.map(|item| format!("{name} {key} {}", item.as_str().unwrap())));
+        }
         let labels = service.get("labels").and_then(Value::as_mapping).into_iter().flatten();
         parts.extend(labels.map(|(key, value)| {
             format!("{name} label {} = {}", key.as_str().unwrap(), value.as_str().unwrap())
