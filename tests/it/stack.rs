@@ -11,6 +11,7 @@ mod prometheus;
 mod rendered;
 mod rules;
 mod tools;
+mod variables;
 
 use std::path::Path;
 
