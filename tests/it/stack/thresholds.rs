@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use provision::stack::Release;
+use serde_json::json;
 use serde_yaml::Value;
 
 use super::prometheus::unit_tests;
-use super::rules::rule_files;
+use super::rules::{rule_files, rules_of};
 use super::tools::in_image_of;
-use super::{full, load, text};
+use super::{full, load};
 use crate::support::{INVENTORY, Project};
 
 /// Each threshold, moved to where a unit test has to notice it: by a step above and, since the value at the threshold
@@ -90,58 +91,96 @@ fn a_threshold_or_a_duration_that_moves_is_noticed() {
         }
     }
 
-    let folder = tempfile::tempdir().unwrap();
-    let unmoved = full();
-    write_rules(&unmoved, None, &folder.path().join("unmoved"));
+    let unmoved = all_rules(&full());
     let project = Project::new();
+    let mut moved = Vec::new();
     for (number, line) in lines.iter().enumerate() {
         project.write("inventory/test.yml", &format!("{INVENTORY}  {line}\n"));
-        write_rules(&load(&project, line), Some(&unmoved), &folder.path().join(number.to_string()));
+        let rules = all_rules(&load(&project, line));
+        let changed: BTreeSet<&str> =
+            rules.iter().filter(|rule| !unmoved.contains(rule)).filter_map(|rule| rule["alert"].as_str()).collect();
+        assert!(!changed.is_empty(), "`{line}` changes no alert");
+        // All of the name: a unit test says what fires under a name.
+        let of_these = |rule: &&Value| rule["alert"].as_str().is_some_and(|name| changed.contains(name));
+        moved.extend(rules.iter().filter(of_these).map(|rule| renamed(rule, number)));
+    }
+
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in unit_tests() {
+        write_case(folder.path(), &name, &text, &unmoved, &moved);
     }
     let printed = in_image_of(
         "prometheus",
         &[(folder.path(), "/rules")],
-        "for folder in /rules/*; do
-             ! promtool test rules $folder/test-*.yml >/tmp/said 2>&1 || echo \"${folder##*/}\"
-         done",
+        "promtool test rules /rules/test-*.yml 2>&1 || true",
     );
-    let unnoticed: Vec<&str> = printed
+    let failed: BTreeSet<&str> = printed
         .lines()
-        .map(|folder| folder.parse::<usize>().map_or(folder, |number| lines[number].as_str()))
+        .filter_map(|line| line.trim().strip_prefix("alertname: ")?.split(',').next())
         .collect();
-    assert_eq!(unnoticed, ["unmoved"]);
+    let noticed: BTreeSet<usize> =
+        failed.iter().filter_map(|name| name.split_once(MARK)?.1.parse().ok()).collect();
+    let unnoticed: Vec<&String> =
+        (0..lines.len()).filter(|number| !noticed.contains(number)).map(|number| &lines[number]).collect();
+    assert_eq!(unnoticed, Vec::<&String>::new(), "{printed}");
+    // The unit tests hold as long as nothing moves: what is taken out of them does not make them fail.
+    assert!(failed.iter().all(|name| name.contains(MARK)), "{failed:?}");
 }
 
-/// Writes the rule files that differ from those of `other`, with their unit tests, all without annotations.
-fn write_rules(release: &Release, other: Option<&Release>, folder: &Path) {
-    std::fs::create_dir(folder).unwrap();
-    for path in rule_files(release) {
-        if other.is_some_and(|other| text(other, path) == text(release, path)) {
-            continue;
-        }
-        let file = path.rsplit('/').next().unwrap();
-        std::fs::write(folder.join(file), without("annotations", text(release, path))).unwrap();
-        for (name, tests) in unit_tests() {
-            if tests.contains(&format!("rule_files: [{file}]")) {
-                std::fs::write(folder.join(format!("test-{name}")), without("exp_annotations", &tests)).unwrap();
-            }
-        }
-    }
+/// Between an alert's name and the number of the line that moved it.
+const MARK: &str = "__";
+
+/// All rules, without annotations.
+fn all_rules(release: &Release) -> Vec<Value> {
+    let mut rules: Vec<Value> =
+        rule_files(release).into_iter().flat_map(|path| rules_of(release, path)).collect();
+    rules.iter_mut().for_each(|rule| strip("annotations", rule));
+    rules
 }
 
-/// The YAML text without any entry of that name.
-fn without(name: &str, text: &str) -> String {
-    fn strip(name: &str, value: &mut Value) {
-        match value {
-            Value::Mapping(map) => {
-                map.remove(name);
-                map.values_mut().for_each(|value| strip(name, value));
+fn renamed(rule: &Value, number: usize) -> Value {
+    let mut rule = rule.clone();
+    rule["alert"] = format!("{}{MARK}{number}", rule["alert"].as_str().unwrap()).into();
+    rule
+}
+
+/// Writes a file of unit tests with the rules that it is about. What it expects of an alert it expects of that alert's
+/// moved forms too.
+fn write_case(folder: &Path, name: &str, text: &str, unmoved: &[Value], moved: &[Value]) {
+    let mut tests: Value = serde_yaml::from_str(text).unwrap();
+    strip("exp_annotations", &mut tests);
+    strip("promql_expr_test", &mut tests);
+    let mut alerts = BTreeSet::new();
+    for group in tests["tests"].as_sequence_mut().unwrap() {
+        let Some(cases) = group.get_mut("alert_rule_test").and_then(Value::as_sequence_mut) else { continue };
+        for case in cases.clone() {
+            let alert = case["alertname"].as_str().unwrap().to_owned();
+            let names: BTreeSet<&str> = moved.iter().filter_map(|rule| rule["alert"].as_str()).collect();
+            for name in names.into_iter().filter(|name| name.split(MARK).next() == Some(&alert)) {
+                let mut case = case.clone();
+                case["alertname"] = name.into();
+                cases.push(case);
             }
-            Value::Sequence(list) => list.iter_mut().for_each(|value| strip(name, value)),
-            _ => {}
+            alerts.insert(alert);
         }
     }
-    let mut value: Value = serde_yaml::from_str(text).unwrap();
-    strip(name, &mut value);
-    serde_yaml::to_string(&value).unwrap()
+    let is_about = |rule: &&Value| {
+        rule["alert"].as_str().is_none_or(|alert| alerts.contains(alert.split(MARK).next().unwrap()))
+    };
+    let rules: Vec<&Value> = unmoved.iter().chain(moved).filter(is_about).collect();
+    tests["rule_files"] = Value::Sequence(vec![name.into()]);
+    std::fs::write(folder.join(name), json!({"groups": [{"name": "all", "rules": rules}]}).to_string()).unwrap();
+    std::fs::write(folder.join(format!("test-{name}")), serde_yaml::to_string(&tests).unwrap()).unwrap();
+}
+
+/// Takes every entry of that name out.
+fn strip(name: &str, value: &mut Value) {
+    match value {
+        Value::Mapping(map) => {
+            map.remove(name);
+            map.values_mut().for_each(|value| strip(name, value));
+        }
+        Value::Sequence(list) => list.iter_mut().for_each(|value| strip(name, value)),
+        _ => {}
+    }
 }
