@@ -10,6 +10,7 @@ mod logs;
 mod prometheus;
 mod rendered;
 mod rules;
+mod thresholds;
 mod tools;
 mod variables;
 
