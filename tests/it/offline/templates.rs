@@ -105,13 +105,16 @@ fn yaml_that_renders_broken_is_refused() {
 
 #[test]
 fn a_dashboard_that_is_not_json_is_refused() {
-    assert_snapshot!(with("grafana/dashboards/postgres.json.tera", "\"uid\": \"postgres\",", "\"uid\": \"postgres\""), @r#"
-    error: failed to load test
+    assert_snapshot!(with("grafana/dashboards/docker.json.tera", "/> }}", "/> }},"), @"");
+}
 
-      stack/monitoring/grafana/dashboards/postgres.json (rendered):3:3: expected `,` or `}`
-        |   "title": "PostgreSQL",
-        |   ^
-    "#);
+#[test]
+fn a_panel_that_is_described_wrongly_is_named() {
+    let panel = "\"type\": \"stat\", \"title\": \"Memory of all\", ";
+    let described = |other: &str| with("grafana/dashboards/docker.json.tera", panel, other);
+    assert_snapshot!(described("\"type\": \"graph\", \"title\": \"Memory of all\", "), @"");
+    assert_snapshot!(described("\"type\": \"stat\", \"title\": \"Memory of all\", \"oragne_from\": 1, "), @"");
+    assert_snapshot!(described("\"type\": \"stat\", \"title\": \"Nothing\"}, {"), @"");
 }
 
 #[test]

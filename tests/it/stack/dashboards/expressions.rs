@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use provision::stack::Release;
 use regex_lite::Regex;
 
 use super::super::tools::in_image_of;
-use super::super::{full, variants};
+use super::super::{full, text, variants};
 use super::{dashboards, list, queries, string};
 
 /// Metrics that the recorded servers do not have, and why.
@@ -97,21 +98,52 @@ fn the_metrics_are_those_that_real_servers_gave() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/recordings").join(file);
         std::fs::read_to_string(path).unwrap()
     });
-    let metric = Regex::new(r"\b(container|loki)_\w+").unwrap();
-    let label = Regex::new(r"\b(container_label_\w+|by \([^)]*\))").unwrap();
-    let mut used = BTreeSet::new();
-    for query in queries(&full()).iter().filter(|query| query.datasource == "prometheus") {
-        let expr = label.replace_all(&query.expr, "");
-        used.extend(metric.find_iter(&expr).map(|found| found.as_str().to_owned()));
-    }
-    assert!(used.len() > 10, "{used:?}");
     let given = |name: &str| {
-        recorded.iter().any(|text| {
-            text.lines()
-                .any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} ")))
-        })
+        let is_series = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']));
+        recorded.iter().any(|text| text.lines().any(is_series))
     };
+    let mut used = metrics(&full(), "container|loki");
+    assert!(used.len() > 10, "{used:?}");
     used.retain(|name| !given(name));
     let excepted: BTreeSet<String> = NOT_RECORDED.iter().map(|(name, _)| (*name).to_owned()).collect();
     assert_eq!(used, excepted);
+}
+
+/// Prometheus drops at the scrape what nobody looks at.
+#[test]
+fn the_metrics_are_kept() {
+    let release = full();
+    let prometheus: serde_yaml::Value =
+        serde_yaml::from_str(text(&release, "prometheus/prometheus.yml")).unwrap();
+    let mut lost = Vec::new();
+    let jobs = [("container", "cadvisor"), ("loki_write", "alloy"), ("loki", "loki"), ("traefik", "traefik")];
+    for (prefix, job) in jobs {
+        let mut metrics = metrics(&release, prefix);
+        metrics.retain(|name| prefix != "loki" || !name.starts_with("loki_write_"));
+        assert!(!metrics.is_empty(), "{prefix}");
+        let jobs = prometheus["scrape_configs"].as_sequence().unwrap();
+        let job = jobs.iter().find(|found| found["job_name"] == job).unwrap();
+        for rule in job["metric_relabel_configs"].as_sequence().into_iter().flatten() {
+            if rule["source_labels"] != serde_yaml::Value::from(vec!["__name__"]) {
+                continue;
+            }
+            let pattern = Regex::new(&format!("^(?:{})$", rule["regex"].as_str().unwrap())).unwrap();
+            let keeps = rule["action"] == "keep";
+            lost.extend(metrics.iter().filter(|name| pattern.is_match(name) != keeps).cloned());
+        }
+    }
+    assert_eq!(lost, Vec::<String>::new());
+}
+
+/// The metrics that the panels ask Prometheus for, of those that begin with one of `prefixes` (`a|b`).
+fn metrics(release: &Release, prefixes: &str) -> BTreeSet<String> {
+    let metric = Regex::new(&format!(r"\b({prefixes})_\w+")).unwrap();
+    // Labels have such names too.
+    let label = Regex::new(r"\b(container_label_\w+|by \([^)]*\))").unwrap();
+    let mut used = BTreeSet::new();
+    for query in queries(release).iter().filter(|query| query.datasource == "prometheus") {
+        let expr = label.replace_all(&query.expr, "");
+        used.extend(metric.find_iter(&expr).map(|found| found.as_str().to_owned()));
+    }
+    used
 }

@@ -6,7 +6,7 @@ use super::super::{full, variants};
 use super::{dashboards, list, steps, string};
 
 /// What Grafana 12 still has, of what we use.
-const TYPES: [&str; 7] = ["timeseries", "stat", "gauge", "bargauge", "table", "logs", "heatmap"];
+const TYPES: [&str; 6] = ["timeseries", "stat", "bargauge", "table", "logs", "heatmap"];
 
 const COLUMNS: u64 = 24;
 
