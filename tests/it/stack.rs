@@ -32,7 +32,7 @@ const EXPOSED: &str = "  expose:
     domain: grafana.example.com
 ";
 const ALLOWED: &str = "    allow: [192.0.2.0/24, '2001:db8::/32']\n";
-/// Lines of `htpasswd -nB`; the password of both is `example`.
+/// Lines as `htpasswd -nB` prints them, of no password.
 const USERS: &str = "    users:
       - 'ana:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
       - 'ben:$2y$10$0123456789abcdefghijkOeW5PJvZWRpSpOT0zuAjPYMYXXJf7bWe'
@@ -59,6 +59,7 @@ fn choices() -> Vec<(&'static str, &'static str, String)> {
         ("promtail", "", "  log_collector: promtail\n".to_owned()),
         ("without-journal", "", "  journal_directory: null\n".to_owned()),
         ("containerd-image-store", "", "  docker_storage_driver: overlayfs\n".to_owned()),
+        ("without-kernel-messages", "", "  kernel_messages: false\n".to_owned()),
         ("exposed-to-networks", "", format!("{EXPOSED}{ALLOWED}")),
         ("exposed-to-users", "", format!("{EXPOSED}{USERS}    cert_resolver: null\n")),
         ("exposed-to-both", "", format!("{EXPOSED}{ALLOWED}{USERS}")),

@@ -32,6 +32,19 @@ fn the_files_of_other_choices() {
     assert_snapshot!("exposed", grafana);
 }
 
+/// Traefik exposes a container by default: each says whether it may.
+#[test]
+fn traefik_is_told_of_every_container_and_may_show_grafana_alone() {
+    for (name, release) in variants() {
+        let compose: Value = serde_yaml::from_str(text(&release, &release.compose_file)).unwrap();
+        for (service, definition) in compose["services"].as_mapping().unwrap() {
+            let shown = definition["labels"]["traefik.enable"].as_str();
+            let wanted = if service == "grafana" && name.starts_with("exposed") { "true" } else { "false" };
+            assert_eq!(shown, Some(wanted), "{service:?} in {name}");
+        }
+    }
+}
+
 /// For each variant only what differs from the full stack; of a file that is gone, not what was in it.
 #[test]
 fn what_each_choice_takes_away_and_adds() {
@@ -74,6 +87,10 @@ fn parts(release: &Release) -> BTreeSet<String> {
         let name = name.as_str().unwrap();
         let joined = service.get("networks").and_then(Value::as_sequence).into_iter().flatten();
         parts.extend(joined.map(|network| format!("{name} on {}", network.as_str().unwrap())));
+        for key in ["cap_add", "devices", "command"] {
+            let items = service.get(key).and_then(Value::as_sequence).into_iter().flatten();
+            parts.extend(items.map(|item| format!("{name} {key} {}", item.as_str().unwrap())));
+        }
         let labels = service.get("labels").and_then(Value::as_mapping).into_iter().flatten();
         parts.extend(labels.map(|(key, value)| {
             format!("{name} label {} = {}", key.as_str().unwrap(), value.as_str().unwrap())
