@@ -177,7 +177,13 @@ fn problem(folder: &str, path: &str, templates: &BTreeMap<String, String>, error
             let text = templates.get(file).map_or("", String::as_str);
             let span = report.span();
             let place = Place::at(format!("{folder}/{file}"), text, span.start_line, span.start_col + 1);
-            Problem::new(place, fragment(report.message()), "")
+            // What a component refuses is most often its caller's mistake.
+            let hint = if file == path {
+                String::new()
+            } else {
+                format!("It is used by {folder}/{path}: look there first.")
+            };
+            Problem::new(place, fragment(report.message()), hint)
         }
         other => {
             let text = other.to_string();
