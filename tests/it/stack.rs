@@ -10,6 +10,7 @@ mod documented;
 mod prometheus;
 mod rendered;
 mod rules;
+mod thresholds;
 mod tools;
 
 use std::path::Path;

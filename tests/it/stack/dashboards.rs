@@ -26,7 +26,7 @@ pub(crate) struct Query {
     pub(crate) panel: String,
     /// The datasource's uid: `prometheus` or `loki`.
     pub(crate) datasource: String,
-    /// PromQL or LogQL.
+    /// In the datasource's language.
     pub(crate) expr: String,
     /// Whether it is asked for now only; else over the dashboard's time.
     pub(crate) instant: bool,

@@ -98,9 +98,9 @@ fn a_threshold_is_drawn_where_the_alert_has_it() {
 /// With all of them moved no other value is left, but for "none" and "any".
 #[test]
 fn no_threshold_is_a_constant() {
-    let lines: String =
+    let lines: Vec<String> =
         THRESHOLDS.iter().map(|(variable, value, _, _)| format!("  {variable}: {value}\n")).collect();
-    for (panel, values) in drawn(&chosen(&Project::new(), &lines)) {
+    for (panel, values) in drawn(&chosen(&Project::new(), &lines.concat())) {
         for value in values.split_whitespace().filter(|value| !["-", "0", "1"].contains(value)) {
             assert!(
                 THRESHOLDS

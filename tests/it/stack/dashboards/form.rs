@@ -78,8 +78,8 @@ fn every_panel_says_what_it_shows_in_which_unit() {
             }
             let values: Vec<f64> = steps(panel).iter().filter_map(|(value, _)| *value).collect();
             if kind == "timeseries"
-                && (!values.is_empty())
-                    != (panel["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]["mode"] == "dashed")
+                && values.is_empty()
+                    == (panel["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"]["mode"] == "dashed")
             {
                 complain("the threshold is not drawn");
             }
