@@ -120,9 +120,10 @@ fn engine() -> Tera {
     tera
 }
 
+/// A map's keys come in order: tera keeps them in a hash map, and the same input must give the same release.
 #[allow(clippy::needless_pass_by_value)] // the shape that tera asks for
 fn json_filter(value: tera::Value, _: Kwargs, _: &State) -> TeraResult<String> {
-    serde_json::to_string(&value).map_err(tera::Error::message)
+    serde_json::to_value(&value).map(|value| value.to_string()).map_err(tera::Error::message)
 }
 
 /// tera renders an undefined variable inside `~` as empty text, so all names are checked beforehand.
@@ -176,7 +177,13 @@ fn problem(folder: &str, path: &str, templates: &BTreeMap<String, String>, error
             let text = templates.get(file).map_or("", String::as_str);
             let span = report.span();
             let place = Place::at(format!("{folder}/{file}"), text, span.start_line, span.start_col + 1);
-            Problem::new(place, fragment(report.message()), "")
+            // What a component refuses is most often its caller's mistake.
+            let hint = if file == path {
+                String::new()
+            } else {
+                format!("It is used by {folder}/{path}: look there first.")
+            };
+            Problem::new(place, fragment(report.message()), hint)
         }
         other => {
             let text = other.to_string();
@@ -232,6 +239,10 @@ mod tests {
     fn values_filters_and_placeholders_are_rendered() {
         assert_eq!(rendered("a: {{ interval }}").unwrap(), "a: 15s");
         assert_eq!(rendered("a: {{ odd | yaml }}").unwrap(), r#"a: {"a":"x: \"y\""}"#);
+        assert_eq!(
+            rendered("{{ {'e': 1, 'c': 2, 'a': none, 'd': [4.5], 'b': 'x'} | json }}").unwrap(),
+            r#"{"a":null,"b":"x","c":2,"d":[4.5],"e":1}"#
+        );
         assert_eq!(rendered("{{ secret(name='x') }}").unwrap(), token::token("x"));
         assert_eq!(
             rendered("{% for i in [1, 2] %}{{ i }}{% endfor %}{% set b = 3 %}{{ b }}").unwrap(),

@@ -5,6 +5,7 @@
 
 mod alertmanager;
 mod compose;
+pub(crate) mod dashboards;
 mod documented;
 mod logs;
 mod prometheus;

@@ -105,12 +105,42 @@ fn yaml_that_renders_broken_is_refused() {
 
 #[test]
 fn a_dashboard_that_is_not_json_is_refused() {
-    assert_snapshot!(with("grafana/dashboards/postgres.json.tera", "\"uid\": \"postgres\",", "\"uid\": \"postgres\""), @r#"
+    assert_snapshot!(with("grafana/dashboards/docker.json.tera", "/> }}", "/> }},"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/dashboards/postgres.json (rendered):3:3: expected `,` or `}`
-        |   "title": "PostgreSQL",
-        |   ^
+      stack/monitoring/grafana/dashboards/docker.json (rendered):110:2: trailing characters
+        | },
+        |  ^
+    ");
+}
+
+#[test]
+fn a_panel_that_is_described_wrongly_is_named() {
+    let panel = "\"type\": \"stat\", \"title\": \"Memory of all\", ";
+    let described = |other: &str| with("grafana/dashboards/docker.json.tera", panel, other);
+    assert_snapshot!(described("\"type\": \"graph\", \"title\": \"Memory of all\", "), @r#"
+    error: failed to load test
+
+      stack/monitoring/grafana/_parts/dashboard.tera:107:6: the panel `Memory of all` has the type `graph`; there are timeseries, stat, bargauge, table, logs, heatmap
+        |   {{ throw(message="the panel `" ~ title ~ "` has the type `" ~ type ~ "`; there are timeseries, stat, bargauge, table, logs, heatmap") }}
+        |      ^
+        hint: It is used by stack/monitoring/grafana/dashboards/docker.json.tera: look there first.
+    "#);
+    assert_snapshot!(described("\"type\": \"stat\", \"title\": \"Memory of all\", \"oragne_from\": 1, "), @r#"
+    error: failed to load test
+
+      stack/monitoring/grafana/_parts/dashboard.tera:40:39: unknown argument(s) `oragne_from` in component call. Possible argument(s) are: `by`, `decimals`, `description`, `expr`, `h`, `id`, `legend`, `link`, `max`, `min`, `orange_below`, `orange_from`, `place`, `queries`, `red_below`, `red_from`, `show`, `sort`, `source`, `stacked`, `text`, `title`, `type`, `unit`, `up`, `w`
+        |     {%- set_global texts = [...texts, <grafana.panel id={id} place={place} {...panel} />] -%}
+        |                                       ^
+        hint: It is used by stack/monitoring/grafana/dashboards/docker.json.tera: look there first.
+    "#);
+    assert_snapshot!(described("\"type\": \"stat\", \"title\": \"Nothing\"}, {"), @r#"
+    error: failed to load test
+
+      stack/monitoring/grafana/_parts/dashboard.tera:110:6: the panel `Nothing` needs a `description`, and an `expr` or `queries`
+        |   {{ throw(message="the panel `" ~ title ~ "` needs a `description`, and an `expr` or `queries`") }}
+        |      ^
+        hint: It is used by stack/monitoring/grafana/dashboards/docker.json.tera: look there first.
     "#);
 }
 
