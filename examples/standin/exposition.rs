@@ -28,7 +28,13 @@ impl Exposition {
     }
 
     /// One sample of another moment, in milliseconds since 1970.
-    pub(crate) fn sample_at(&mut self, name: &str, labels: &[(&str, &str)], value: f64, at: i64) -> &mut Self {
+    pub(crate) fn sample_at(
+        &mut self,
+        name: &str,
+        labels: &[(&str, &str)],
+        value: f64,
+        at: i64,
+    ) -> &mut Self {
         self.line(name, labels, value);
         drop(writeln!(self.0, " {at}"));
         self
@@ -71,7 +77,12 @@ impl Exposition {
             "Resident memory size in bytes.",
             kilobytes("VmRSS:"),
         )
-        .single("process_virtual_memory_bytes", "gauge", "Virtual memory size in bytes.", kilobytes("VmSize:"))
+        .single(
+            "process_virtual_memory_bytes",
+            "gauge",
+            "Virtual memory size in bytes.",
+            kilobytes("VmSize:"),
+        )
         .single(
             "process_cpu_seconds_total",
             "counter",
@@ -125,7 +136,8 @@ mod tests {
     fn a_process_knows_itself() {
         let mut page = Exposition::of("x");
         page.process(SystemTime::now());
-        let resident = page.text().lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+        let resident =
+            page.text().lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
         assert!(resident.unwrap().parse::<f64>().unwrap() > 1e5);
     }
 }

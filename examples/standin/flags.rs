@@ -17,7 +17,8 @@ impl Flags {
         let mut flags = Self { values: BTreeMap::new(), rest: Vec::new() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let Some(text) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|it| !it.is_empty())
+            let Some(text) =
+                word.strip_prefix("--").or_else(|| word.strip_prefix('-')).filter(|it| !it.is_empty())
             else {
                 flags.rest.push(word.clone());
                 continue;
@@ -33,7 +34,8 @@ impl Flags {
             } else {
                 return Err(format!("flag provided but not defined: -{name}"));
             };
-            if switches.contains(&name) && !matches!(value.as_str(), "true" | "false" | "1" | "0" | "t" | "f") {
+            if switches.contains(&name) && !matches!(value.as_str(), "true" | "false" | "1" | "0" | "t" | "f")
+            {
                 return Err(format!("invalid boolean value {value:?} for -{name}"));
             }
             flags.values.entry(name.to_owned()).or_default().push(value);

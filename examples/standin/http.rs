@@ -44,12 +44,7 @@ pub(crate) async fn send(
     }
 }
 
-async fn exchange(
-    method: Method,
-    url: &str,
-    mut headers: HeaderMap,
-    body: Bytes,
-) -> Result<Answer, String> {
+async fn exchange(method: Method, url: &str, mut headers: HeaderMap, body: Bytes) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|cause| format!("not a URL: {cause}"))?;
     if uri.scheme_str() != Some("http") {
         return Err("a stand-in speaks plain http only".to_owned());

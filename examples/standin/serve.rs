@@ -25,10 +25,9 @@ where
     F: Fn(&mut ServiceConfig) + Send + Clone + 'static,
 {
     actix_web::rt::System::new().block_on(async move {
-        let mut server =
-            HttpServer::new(move || App::new().wrap(label(name)).configure(routes.clone()))
-                .workers(1)
-                .shutdown_timeout(3);
+        let mut server = HttpServer::new(move || App::new().wrap(label(name)).configure(routes.clone()))
+            .workers(1)
+            .shutdown_timeout(3);
         for address in addresses {
             // Go writes `:8080` where it means every address.
             let full = if address.starts_with(':') { format!("0.0.0.0{address}") } else { address.clone() };

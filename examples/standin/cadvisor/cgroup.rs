@@ -83,7 +83,8 @@ impl Tree {
         let folder = self.root.join(path.trim_start_matches('/'));
         let stat = Table::read(&folder.join("memory.stat"))?;
         // The root has no such file: there the sum is taken.
-        let used = read_number(&folder.join("memory.current")).unwrap_or_else(|| stat.get("anon") + stat.get("file"));
+        let used = read_number(&folder.join("memory.current"))
+            .unwrap_or_else(|| stat.get("anon") + stat.get("file"));
         let events = Table::read(&folder.join("memory.events"));
         let event = |name: &str| events.as_ref().map_or(0.0, |table| table.get(name));
         let cpu = Table::read(&folder.join("cpu.stat"));
@@ -162,12 +163,18 @@ mod tests {
     fn reads_the_first_version() {
         let root = tempfile::tempdir().unwrap();
         let id = "a".repeat(64);
-        write(&root.path().join("memory/docker").join(&id), &[
-            ("memory.stat", "cache 1\ntotal_cache 300\ntotal_rss 500\ntotal_inactive_file 200\n"),
-            ("memory.usage_in_bytes", "1000\n"),
-            ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
-        ]);
-        write(&root.path().join("cpuacct/docker").join(&id), &[("cpuacct.usage", "2500000000\n"), ("cpuacct.stat", "user 150\nsystem 50\n")]);
+        write(
+            &root.path().join("memory/docker").join(&id),
+            &[
+                ("memory.stat", "cache 1\ntotal_cache 300\ntotal_rss 500\ntotal_inactive_file 200\n"),
+                ("memory.usage_in_bytes", "1000\n"),
+                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"),
+            ],
+        );
+        write(
+            &root.path().join("cpuacct/docker").join(&id),
+            &[("cpuacct.usage", "2500000000\n"), ("cpuacct.stat", "user 150\nsystem 50\n")],
+        );
         let tree = Tree::at(root.path());
         assert_eq!(tree.containers(), [(format!("/docker/{id}"), id.clone())]);
         let usage = tree.usage(&format!("/docker/{id}")).unwrap();
@@ -182,12 +189,15 @@ mod tests {
         write(root.path(), &[("cgroup.controllers", "cpu memory\n")]);
         let id = "b".repeat(64);
         let path = format!("system.slice/docker-{id}.scope");
-        write(&root.path().join(&path), &[
-            ("memory.stat", "anon 400\nfile 500\ninactive_file 100\n"),
-            ("memory.current", "1000\n"),
-            ("memory.events", "max 3\noom_kill 1\n"),
-            ("cpu.stat", "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n"),
-        ]);
+        write(
+            &root.path().join(&path),
+            &[
+                ("memory.stat", "anon 400\nfile 500\ninactive_file 100\n"),
+                ("memory.current", "1000\n"),
+                ("memory.events", "max 3\noom_kill 1\n"),
+                ("cpu.stat", "usage_usec 1500000\nuser_usec 1000000\nsystem_usec 500000\n"),
+            ],
+        );
         let tree = Tree::at(root.path());
         assert_eq!(tree.containers(), [(format!("/{path}"), id)]);
         let usage = tree.usage(&format!("/{path}")).unwrap();

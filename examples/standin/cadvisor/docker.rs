@@ -36,7 +36,8 @@ pub(super) struct Api {
 impl Api {
     /// Asks which version is spoken, as Docker's own client does, and for `/info` and `/version`.
     pub(super) async fn connect(address: &str) -> Result<Self, String> {
-        let mut api = Self { address: address.to_owned(), version: String::new(), docker_version: String::new() };
+        let mut api =
+            Self { address: address.to_owned(), version: String::new(), docker_version: String::new() };
         let mut ping = api.ask(Method::HEAD, "/_ping").await?;
         if ping.status != 200 {
             ping = api.ask(Method::GET, "/_ping").await?;
@@ -56,7 +57,9 @@ impl Api {
         match answer.status {
             200 => Ok(serde_json::from_slice(&answer.body).ok().map(|value| container(&value))),
             404 => Ok(None),
-            status => Err(format!("{path}: status {status}: {}", String::from_utf8_lossy(&answer.body).trim())),
+            status => {
+                Err(format!("{path}: status {status}: {}", String::from_utf8_lossy(&answer.body).trim()))
+            }
         }
     }
 
@@ -64,18 +67,29 @@ impl Api {
         let path = format!("{}{path}", self.version);
         let answer = self.ask(Method::GET, &path).await?;
         if answer.status != 200 {
-            return Err(format!("{path}: status {}: {}", answer.status, String::from_utf8_lossy(&answer.body).trim()));
+            return Err(format!(
+                "{path}: status {}: {}",
+                answer.status,
+                String::from_utf8_lossy(&answer.body).trim()
+            ));
         }
         serde_json::from_slice(&answer.body).map_err(|cause| format!("{path}: {cause}"))
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Answer, String> {
         if let Some(socket) = self.address.strip_prefix("unix://") {
-            let stream = tokio::net::UnixStream::connect(socket).await.map_err(|cause| format!("{socket}: {cause}"))?;
-            let request = Request::builder().method(method).uri(path).header("Host", "docker").body(Full::new(Bytes::new()));
+            let stream = tokio::net::UnixStream::connect(socket)
+                .await
+                .map_err(|cause| format!("{socket}: {cause}"))?;
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header("Host", "docker")
+                .body(Full::new(Bytes::new()));
             return http::over(TokioIo::new(stream), request.map_err(|cause| cause.to_string())?).await;
         }
-        let host = self.address.strip_prefix("tcp://").ok_or(format!("no address of Docker: {}", self.address))?;
+        let host =
+            self.address.strip_prefix("tcp://").ok_or(format!("no address of Docker: {}", self.address))?;
         http::send(method, &format!("http://{host}{path}"), HeaderMap::new(), Bytes::new()).await
     }
 }
@@ -89,7 +103,12 @@ fn container(value: &Value) -> Container {
     Container {
         name: text(&value["Name"]).trim_start_matches('/').to_owned(),
         image: text(&value["Config"]["Image"]),
-        labels: value["Config"]["Labels"].as_object().into_iter().flatten().map(|(key, value)| (key.clone(), text(value))).collect(),
+        labels: value["Config"]["Labels"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), text(value)))
+            .collect(),
         pid: value["State"]["Pid"].as_u64().unwrap_or(0),
         created: created.map_or(0.0, |time| time.as_second() as f64),
         memory_limit: number("Memory"),
@@ -112,7 +131,10 @@ mod tests {
             "HostConfig": {"Memory": 1024, "MemorySwap": -1, "CpuShares": 512},
         }));
         assert_eq!((got.name.as_str(), got.image.as_str(), got.pid), ("koprogo-backend", "lab/x:1", 7));
-        assert_eq!((got.created, got.memory_limit, got.swap_limit, got.cpu_shares), (60.0, 1024.0, 0.0, 512.0));
+        assert_eq!(
+            (got.created, got.memory_limit, got.swap_limit, got.cpu_shares),
+            (60.0, 1024.0, 0.0, 512.0)
+        );
         assert_eq!(got.labels["com.docker.compose.service"], "backend");
     }
 

@@ -57,7 +57,9 @@ pub(super) async fn keep(settings: Arc<Settings>, latest: Data<Mutex<Vec<Reading
         known.retain(|path, _| present.contains(path));
         strangers.retain(|path| present.contains(path));
         for (path, id) in &groups {
-            if known.get(path).is_some_and(|reading| reading.next > Instant::now()) || strangers.contains(path) {
+            if known.get(path).is_some_and(|reading| reading.next > Instant::now())
+                || strangers.contains(path)
+            {
                 continue;
             }
             let container = match (known.get(path), id.as_str(), &api) {

@@ -25,23 +25,128 @@ pub(super) fn page(settings: &Settings, latest: &Mutex<Vec<Reading>>, started: S
 type Metric = (&'static str, &'static str, &'static str, &'static str, fn(&Reading) -> f64, bool);
 
 const METRICS: [Metric; 18] = [
-    ("container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed in seconds.", "cpu", |it| it.usage.cpu, true),
-    ("container_cpu_user_seconds_total", "counter", "Cumulative user cpu time consumed in seconds.", "cpu", |it| it.usage.cpu_user, true),
-    ("container_cpu_system_seconds_total", "counter", "Cumulative system cpu time consumed in seconds.", "cpu", |it| it.usage.cpu_system, true),
-    ("container_memory_usage_bytes", "gauge", "Current memory usage in bytes.", "memory", |it| it.usage.memory, true),
-    ("container_memory_working_set_bytes", "gauge", "Current working set in bytes.", "memory", |it| it.usage.working_set, true),
+    (
+        "container_cpu_usage_seconds_total",
+        "counter",
+        "Cumulative cpu time consumed in seconds.",
+        "cpu",
+        |it| it.usage.cpu,
+        true,
+    ),
+    (
+        "container_cpu_user_seconds_total",
+        "counter",
+        "Cumulative user cpu time consumed in seconds.",
+        "cpu",
+        |it| it.usage.cpu_user,
+        true,
+    ),
+    (
+        "container_cpu_system_seconds_total",
+        "counter",
+        "Cumulative system cpu time consumed in seconds.",
+        "cpu",
+        |it| it.usage.cpu_system,
+        true,
+    ),
+    (
+        "container_memory_usage_bytes",
+        "gauge",
+        "Current memory usage in bytes.",
+        "memory",
+        |it| it.usage.memory,
+        true,
+    ),
+    (
+        "container_memory_working_set_bytes",
+        "gauge",
+        "Current working set in bytes.",
+        "memory",
+        |it| it.usage.working_set,
+        true,
+    ),
     ("container_memory_rss", "gauge", "Size of RSS in bytes.", "memory", |it| it.usage.rss, true),
-    ("container_memory_cache", "gauge", "Number of bytes of page cache memory.", "memory", |it| it.usage.cache, true),
+    (
+        "container_memory_cache",
+        "gauge",
+        "Number of bytes of page cache memory.",
+        "memory",
+        |it| it.usage.cache,
+        true,
+    ),
     ("container_memory_swap", "gauge", "Container swap usage in bytes.", "memory", |it| it.usage.swap, true),
-    ("container_memory_mapped_file", "gauge", "Size of memory mapped files in bytes.", "memory", |it| it.usage.mapped_file, true),
-    ("container_memory_max_usage_bytes", "gauge", "Maximum memory usage recorded in bytes", "memory", |it| it.usage.max_memory, true),
-    ("container_memory_failcnt", "counter", "Number of memory usage hits limits", "memory", |it| it.usage.failures, true),
-    ("container_oom_events_total", "counter", "Count of out of memory events observed for the container", "oom_event", |it| it.usage.killed, true),
-    ("container_spec_memory_limit_bytes", "gauge", "Memory limit for the container.", "", |it| it.container.memory_limit, false),
-    ("container_spec_memory_reservation_limit_bytes", "gauge", "Memory reservation limit for the container.", "", |it| it.container.memory_reservation, false),
-    ("container_spec_memory_swap_limit_bytes", "gauge", "Memory swap limit for the container.", "", |it| it.container.swap_limit, false),
-    ("container_spec_cpu_shares", "gauge", "CPU share of the container.", "", |it| it.container.cpu_shares, false),
-    ("container_start_time_seconds", "gauge", "Start time of the container since unix epoch in seconds.", "", |it| it.container.created, false),
+    (
+        "container_memory_mapped_file",
+        "gauge",
+        "Size of memory mapped files in bytes.",
+        "memory",
+        |it| it.usage.mapped_file,
+        true,
+    ),
+    (
+        "container_memory_max_usage_bytes",
+        "gauge",
+        "Maximum memory usage recorded in bytes",
+        "memory",
+        |it| it.usage.max_memory,
+        true,
+    ),
+    (
+        "container_memory_failcnt",
+        "counter",
+        "Number of memory usage hits limits",
+        "memory",
+        |it| it.usage.failures,
+        true,
+    ),
+    (
+        "container_oom_events_total",
+        "counter",
+        "Count of out of memory events observed for the container",
+        "oom_event",
+        |it| it.usage.killed,
+        true,
+    ),
+    (
+        "container_spec_memory_limit_bytes",
+        "gauge",
+        "Memory limit for the container.",
+        "",
+        |it| it.container.memory_limit,
+        false,
+    ),
+    (
+        "container_spec_memory_reservation_limit_bytes",
+        "gauge",
+        "Memory reservation limit for the container.",
+        "",
+        |it| it.container.memory_reservation,
+        false,
+    ),
+    (
+        "container_spec_memory_swap_limit_bytes",
+        "gauge",
+        "Memory swap limit for the container.",
+        "",
+        |it| it.container.swap_limit,
+        false,
+    ),
+    (
+        "container_spec_cpu_shares",
+        "gauge",
+        "CPU share of the container.",
+        "",
+        |it| it.container.cpu_shares,
+        false,
+    ),
+    (
+        "container_start_time_seconds",
+        "gauge",
+        "Start time of the container since unix epoch in seconds.",
+        "",
+        |it| it.container.created,
+        false,
+    ),
     ("container_last_seen", "gauge", "Last time a container was seen by the exporter", "", last_seen, true),
 ];
 
@@ -62,8 +167,12 @@ fn write(page: &mut Exposition, settings: &Settings, readings: &[Reading]) {
         let mut all: Vec<(String, String)> = names
             .iter()
             .map(|name| {
-                let key: String = name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();
-                (format!("container_label_{key}"), reading.container.labels.get(*name).cloned().unwrap_or_default())
+                let key: String =
+                    name.chars().map(|it| if it.is_ascii_alphanumeric() { it } else { '_' }).collect();
+                (
+                    format!("container_label_{key}"),
+                    reading.container.labels.get(*name).cloned().unwrap_or_default(),
+                )
             })
             .collect();
         all.push(("id".to_owned(), reading.path.clone()));
@@ -81,7 +190,8 @@ fn write(page: &mut Exposition, settings: &Settings, readings: &[Reading]) {
             if name == "container_cpu_usage_seconds_total" {
                 labels.push(("cpu".to_owned(), "total".to_owned()));
             }
-            let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+            let labels: Vec<(&str, &str)> =
+                labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
             if dated {
                 page.sample_at(name, &labels, value(reading), reading.at);
             } else {
@@ -101,7 +211,8 @@ fn write(page: &mut Exposition, settings: &Settings, readings: &[Reading]) {
                 for interface in &reading.interfaces {
                     let mut labels = labels_of(reading);
                     labels.push(("interface".to_owned(), interface.name.clone()));
-                    let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+                    let labels: Vec<(&str, &str)> =
+                        labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
                     page.sample_at(&name, &labels, pick(interface)[at], reading.at);
                 }
             }
@@ -125,13 +236,30 @@ fn machine(page: &mut Exposition) {
         1.0,
     );
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<f64>().ok());
-    page.single("machine_memory_bytes", "gauge", "Amount of memory installed on the machine.", total.unwrap_or(0.0) * 1024.0);
+    let total = memory
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<f64>().ok());
+    page.single(
+        "machine_memory_bytes",
+        "gauge",
+        "Amount of memory installed on the machine.",
+        total.unwrap_or(0.0) * 1024.0,
+    );
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     #[allow(clippy::cast_precision_loss, reason = "a count of cores")]
     page.single("machine_cpu_cores", "gauge", "Number of logical CPU cores.", cores as f64);
-    page.single("container_scrape_error", "gauge", "1 if there was an error while getting container metrics, 0 otherwise", 0.0);
-    page.single("machine_scrape_error", "gauge", "1 if there was an error while getting machine metrics, 0 otherwise.", 0.0);
+    page.single(
+        "container_scrape_error",
+        "gauge",
+        "1 if there was an error while getting container metrics, 0 otherwise",
+        0.0,
+    );
+    page.single(
+        "machine_scrape_error",
+        "gauge",
+        "1 if there was an error while getting machine metrics, 0 otherwise.",
+        0.0,
+    );
 }
 
 #[cfg(test)]
@@ -146,7 +274,11 @@ mod tests {
         let container = Container {
             name: "koprogo-monitoring-prometheus-1".to_owned(),
             image: "lab/base:1".to_owned(),
-            labels: [("com.docker.compose.service".to_owned(), "prometheus".to_owned()), ("a.b".to_owned(), "c".to_owned())].into(),
+            labels: [
+                ("com.docker.compose.service".to_owned(), "prometheus".to_owned()),
+                ("a.b".to_owned(), "c".to_owned()),
+            ]
+            .into(),
             ..Container::default()
         };
         let mut page = Exposition::of("cAdvisor");
@@ -167,7 +299,9 @@ mod tests {
         // With a moment, or without, as recorded.
         for line in page.lines().filter(|line| line.starts_with("container_") && line.contains("id=\"/\"")) {
             let name = line.split('{').next().unwrap();
-            let wanted = recorded.lines().find(|line| line.starts_with(&format!("{name}{{")) && line.contains("id=\"/\""));
+            let wanted = recorded
+                .lines()
+                .find(|line| line.starts_with(&format!("{name}{{")) && line.contains("id=\"/\""));
             let dated = |line: &str| line.rsplit_once('}').unwrap().1.split_whitespace().count() == 2;
             assert!(wanted.is_none_or(|wanted| dated(wanted) == dated(line)), "{line}");
         }
@@ -175,7 +309,9 @@ mod tests {
 
     #[test]
     fn only_wanted_labels_and_metrics() {
-        let page = text("--store_container_labels=false --whitelisted_container_labels=com.docker.compose.service --disable_metrics=network");
+        let page = text(
+            "--store_container_labels=false --whitelisted_container_labels=com.docker.compose.service --disable_metrics=network",
+        );
         assert!(page.contains(
             "container_memory_working_set_bytes{container_label_com_docker_compose_service=\"prometheus\",id=\"/docker/5\",\
              image=\"lab/base:1\",name=\"koprogo-monitoring-prometheus-1\"} 800 1795327510310\n"

@@ -24,25 +24,83 @@ use crate::serve;
 const VERSION: &str = "0.60.5";
 
 const SWITCHES: [&str; 17] = [
-    "docker_only", "store_container_labels", "allow_dynamic_housekeeping", "logtostderr", "alsologtostderr", "docker-tls",
-    "disable_root_cgroup_stats", "profiling", "log_cadvisor_usage", "one_output", "skip_headers", "update_machine_info",
-    "version", "enable_load_reader", "add_dir_header", "skip_log_headers", "referenced_reset_on_read",
+    "docker_only",
+    "store_container_labels",
+    "allow_dynamic_housekeeping",
+    "logtostderr",
+    "alsologtostderr",
+    "docker-tls",
+    "disable_root_cgroup_stats",
+    "profiling",
+    "log_cadvisor_usage",
+    "one_output",
+    "skip_headers",
+    "update_machine_info",
+    "version",
+    "enable_load_reader",
+    "add_dir_header",
+    "skip_log_headers",
+    "referenced_reset_on_read",
 ];
 
 const VALUED: [&str; 28] = [
-    "docker", "docker_root", "docker_env_metadata_whitelist", "env_metadata_whitelist", "housekeeping_interval",
-    "max_housekeeping_interval", "global_housekeeping_interval", "update_machine_info_interval", "storage_duration",
-    "storage_driver", "disable_metrics", "enable_metrics", "whitelisted_container_labels", "raw_cgroup_prefix_whitelist",
-    "port", "listen_ip", "url_base_prefix", "prometheus_endpoint", "machine_id_file", "boot_id_file", "containerd",
-    "containerd-namespace", "podman", "event_storage_age_limit", "event_storage_event_limit", "v", "vmodule",
+    "docker",
+    "docker_root",
+    "docker_env_metadata_whitelist",
+    "env_metadata_whitelist",
+    "housekeeping_interval",
+    "max_housekeeping_interval",
+    "global_housekeeping_interval",
+    "update_machine_info_interval",
+    "storage_duration",
+    "storage_driver",
+    "disable_metrics",
+    "enable_metrics",
+    "whitelisted_container_labels",
+    "raw_cgroup_prefix_whitelist",
+    "port",
+    "listen_ip",
+    "url_base_prefix",
+    "prometheus_endpoint",
+    "machine_id_file",
+    "boot_id_file",
+    "containerd",
+    "containerd-namespace",
+    "podman",
+    "event_storage_age_limit",
+    "event_storage_event_limit",
+    "v",
+    "vmodule",
     "stderrthreshold",
 ];
 
 /// What `-disable_metrics` and `-enable_metrics` may name.
 const KINDS: [&str; 25] = [
-    "advtcp", "app", "cpu", "cpuLoad", "cpu_topology", "cpuset", "disk", "diskIO", "hugetlb", "memory", "memory_numa",
-    "network", "oom_event", "percpu", "perf_event", "pressure", "process", "psi_avg", "psi_total", "referenced_memory",
-    "resctrl", "sched", "tcp", "udp", "accelerator",
+    "advtcp",
+    "app",
+    "cpu",
+    "cpuLoad",
+    "cpu_topology",
+    "cpuset",
+    "disk",
+    "diskIO",
+    "hugetlb",
+    "memory",
+    "memory_numa",
+    "network",
+    "oom_event",
+    "percpu",
+    "perf_event",
+    "pressure",
+    "process",
+    "psi_avg",
+    "psi_total",
+    "referenced_memory",
+    "resctrl",
+    "sched",
+    "tcp",
+    "udp",
+    "accelerator",
 ];
 
 /// What the flags say.
@@ -69,12 +127,18 @@ impl Settings {
             return Err(format!("unsupported metric {kind:?} specified"));
         }
         if !enabled.is_empty() {
-            disabled = KINDS.iter().filter(|kind| !enabled.iter().any(|it| it == *kind)).map(|it| (*it).to_owned()).collect();
+            disabled = KINDS
+                .iter()
+                .filter(|kind| !enabled.iter().any(|it| it == *kind))
+                .map(|it| (*it).to_owned())
+                .collect();
         }
         let interval = flags.or("housekeeping_interval", "1s");
         let nanoseconds = crate::loki::duration(interval).filter(|it| *it > 0);
-        let nanoseconds = nanoseconds.ok_or_else(|| format!("invalid value {interval:?} for flag -housekeeping_interval"))?;
-        let port: u16 = flags.or("port", "8080").parse().map_err(|_| "invalid value for flag -port".to_owned())?;
+        let nanoseconds = nanoseconds
+            .ok_or_else(|| format!("invalid value {interval:?} for flag -housekeeping_interval"))?;
+        let port: u16 =
+            flags.or("port", "8080").parse().map_err(|_| "invalid value for flag -port".to_owned())?;
         let ip = match flags.or("listen_ip", "") {
             "" => "0.0.0.0",
             ip => ip,

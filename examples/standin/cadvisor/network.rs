@@ -16,7 +16,9 @@ const PROCESSES: [&str; 2] = ["/rootfs/proc", "/proc"];
 
 /// The interfaces of a process, without the loopback; nothing where the process cannot be seen.
 pub(super) fn interfaces(pid: u64) -> Vec<Interface> {
-    let found = PROCESSES.iter().find_map(|root| std::fs::read_to_string(Path::new(root).join(format!("{pid}/net/dev"))).ok());
+    let found = PROCESSES
+        .iter()
+        .find_map(|root| std::fs::read_to_string(Path::new(root).join(format!("{pid}/net/dev"))).ok());
     found.map_or_else(Vec::new, |text| parse(&text))
 }
 
@@ -42,7 +44,11 @@ mod tests {
                     \x20   lo: 1 1 0 0 0 0 0 0 1 1 0 0 0 0 0 0\n  eth0: 100 2 3 4 0 0 0 0 500 6 7 8 0 0 0 0\n";
         assert_eq!(
             parse(text),
-            [Interface { name: "eth0".to_owned(), received: [100.0, 2.0, 3.0, 4.0], sent: [500.0, 6.0, 7.0, 8.0] }]
+            [Interface {
+                name: "eth0".to_owned(),
+                received: [100.0, 2.0, 3.0, 4.0],
+                sent: [500.0, 6.0, 7.0, 8.0]
+            }]
         );
     }
 }

@@ -46,14 +46,16 @@ async fn ready(shared: Data<Shared>) -> HttpResponse {
     if counters.active_files > 0 || counters.journal_lines > 0 {
         text(200, "Ready")
     } else {
-        text(500, "Not ready: Unable to find any logs to tail. Please verify permissions, volumes, scrape_config, etc.\n")
+        text(
+            500,
+            "Not ready: Unable to find any logs to tail. Please verify permissions, volumes, scrape_config, etc.\n",
+        )
     }
 }
 
 async fn collect(sources: Vec<Source>, positions: PathBuf, shared: Arc<Shared>, arguments: Vec<String>) {
     // Promtail ends at SIGHUP, as a program does that does not know the signal.
-    let mut hangup =
-        if shared.flavour == Flavour::Alloy { signal(SignalKind::hangup()).ok() } else { None };
+    let mut hangup = if shared.flavour == Flavour::Alloy { signal(SignalKind::hangup()).ok() } else { None };
     let mut engine = Engine::start(sources, &positions);
     loop {
         tokio::select! {

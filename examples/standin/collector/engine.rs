@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::files::Follower;
 use super::metrics::Shared;
-use super::{Entry, Plan, Source, SourceKind, journal, pipeline, push};
+use super::{Entry, Source, SourceKind, journal, pipeline, push};
 
 /// How often the files are read, and after how many readings new files are looked for.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -56,7 +56,9 @@ impl Engine {
                     SourceKind::Journal(wanted) => {
                         let cursor = positions.positions.get(&journal_key(&source)).map(String::as_str);
                         Reader::Journal(
-                            journal::follow(wanted, cursor).map_err(|cause| println!("level=error msg={cause:?}")).ok(),
+                            journal::follow(wanted, cursor)
+                                .map_err(|cause| println!("level=error msg={cause:?}"))
+                                .ok(),
                         )
                     }
                 };
@@ -159,7 +161,11 @@ mod tests {
     async fn a_line_goes_from_its_file_to_loki_once() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("x-json.log");
-        std::fs::write(&log, "{\"log\":\"hello a@b.c\\n\",\"stream\":\"stdout\",\"attrs\":{\"tag\":\"web\"}}\n").unwrap();
+        std::fs::write(
+            &log,
+            "{\"log\":\"hello a@b.c\\n\",\"stream\":\"stdout\",\"attrs\":{\"tag\":\"web\"}}\n",
+        )
+        .unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/loki/api/v1/push", listener.local_addr().unwrap());
         let got = std::thread::spawn(move || {
@@ -190,7 +196,11 @@ mod tests {
                 stage("replace", r#"{"expression": "(\\w+@\\S+)", "replace": "<mail>"}"#),
                 stage("labeldrop", r#"["filename"]"#),
             ];
-            Source { name: "x".to_owned(), kind: SourceKind::Files(vec![target]), routes: vec![(stages.into_iter().flatten().collect(), url.clone())] }
+            Source {
+                name: "x".to_owned(),
+                kind: SourceKind::Files(vec![target]),
+                routes: vec![(stages.into_iter().flatten().collect(), url.clone())],
+            }
         };
         let file = folder.path().join("positions.yml");
         let shared = Arc::new(Shared::new(Flavour::Promtail));

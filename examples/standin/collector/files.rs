@@ -68,7 +68,8 @@ impl Follower {
             if self.open.contains_key(&path) {
                 continue;
             }
-            let known = positions.get(&path.display().to_string()).and_then(|text| text.parse().ok()).unwrap_or(0);
+            let known =
+                positions.get(&path.display().to_string()).and_then(|text| text.parse().ok()).unwrap_or(0);
             if let Some(tail) = Tail::open(&path, known, target) {
                 self.open.insert(path, tail);
             }
@@ -99,7 +100,9 @@ impl Follower {
 impl Tail {
     fn open(path: &Path, offset: u64, target: usize) -> Option<Self> {
         let file = File::open(path)
-            .map_err(|cause| println!("level=error msg=\"failed to tail file\" path={} error={cause:?}", path.display()))
+            .map_err(|cause| {
+                println!("level=error msg=\"failed to tail file\" path={} error={cause:?}", path.display())
+            })
             .ok()?;
         let data = file.metadata().ok()?;
         Some(Self { inode: data.ino(), offset: if offset > data.len() { 0 } else { offset }, file, target })
@@ -112,7 +115,8 @@ impl Tail {
         (&mut self.file).take(AT_ONCE).read_to_end(&mut bytes)?;
         let full = bytes.len() as u64 == AT_ONCE;
         // A line longer than that is cut: it would keep the file from going on.
-        let end = bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1).or(full.then_some(bytes.len()));
+        let end =
+            bytes.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1).or(full.then_some(bytes.len()));
         let Some(end) = end else { return Ok(Vec::new()) };
         self.offset += end as u64;
         Ok(String::from_utf8_lossy(&bytes[..end]).lines().map(str::to_owned).collect())
@@ -130,7 +134,10 @@ fn glob(pattern: &str) -> Vec<PathBuf> {
                     return vec![folder.join(part)];
                 }
                 let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-                entries.filter(|entry| matches(part, &entry.file_name().to_string_lossy())).map(|entry| entry.path()).collect()
+                entries
+                    .filter(|entry| matches(part, &entry.file_name().to_string_lossy()))
+                    .map(|entry| entry.path())
+                    .collect()
             })
             .collect();
     }
@@ -141,9 +148,9 @@ fn glob(pattern: &str) -> Vec<PathBuf> {
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
-        Some((before, after)) => name
-            .strip_prefix(before)
-            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(after, &rest[at..]))),
+        Some((before, after)) => name.strip_prefix(before).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(after, &rest[at..]))
+        }),
     }
 }
 

@@ -16,7 +16,10 @@ pub(super) struct Read {
 }
 
 /// Starts to follow; the child ends when it is dropped. `cursor` is where the last process ended.
-pub(super) fn follow(journal: &Journal, cursor: Option<&str>) -> Result<(Child, mpsc::Receiver<Value>), String> {
+pub(super) fn follow(
+    journal: &Journal,
+    cursor: Option<&str>,
+) -> Result<(Child, mpsc::Receiver<Value>), String> {
     let mut command = Command::new("journalctl");
     command.args(["--follow", "--no-pager", "--quiet", "--output=json", "--all"]);
     if let Some(path) = &journal.path {
@@ -107,7 +110,10 @@ mod tests {
         let value = json!({"MESSAGE": "hello", "PRIORITY": "3", "_SYSTEMD_UNIT": "ssh.service", "__CURSOR": "c1",
             "__REALTIME_TIMESTAMP": "1795327362000000"});
         let Read { entry, cursor } = read(&journal(), &value).unwrap();
-        assert_eq!((entry.line.as_str(), entry.stamp, cursor.as_str()), ("hello", 1_795_327_362_000_000_000, "c1"));
+        assert_eq!(
+            (entry.line.as_str(), entry.stamp, cursor.as_str()),
+            ("hello", 1_795_327_362_000_000_000, "c1")
+        );
         let got: Vec<String> = entry.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         assert_eq!(got, ["job=journal", "level=error", "unit=ssh.service"]);
     }

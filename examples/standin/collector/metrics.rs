@@ -101,7 +101,8 @@ impl Shared {
         let counters = self.counters();
         let alloy = self.flavour == Flavour::Alloy;
         // The same counters have two sets of names.
-        let (write, source) = if alloy { ("loki_write", "loki_source_file") } else { ("promtail", "promtail") };
+        let (write, source) =
+            if alloy { ("loki_write", "loki_source_file") } else { ("promtail", "promtail") };
         let build = format!("{}_build_info", self.flavour.name());
         page.family(&build, "gauge", "A metric with a constant '1' value.").sample(
             &build,
@@ -109,8 +110,18 @@ impl Shared {
             1.0,
         );
         if alloy {
-            page.single("alloy_config_last_load_successful", "gauge", "Whether the last config was loaded.", f64::from(u8::from(counters.loaded)));
-            page.single("alloy_config_last_load_success_timestamp_seconds", "gauge", "When one was loaded.", counters.loaded_at);
+            page.single(
+                "alloy_config_last_load_successful",
+                "gauge",
+                "Whether the last config was loaded.",
+                f64::from(u8::from(counters.loaded)),
+            );
+            page.single(
+                "alloy_config_last_load_success_timestamp_seconds",
+                "gauge",
+                "When one was loaded.",
+                counters.loaded_at,
+            );
         }
         for (name, at) in [("read_lines_total", 0), ("read_bytes_total", 1)] {
             let name = format!("{source}_{name}");
@@ -119,8 +130,17 @@ impl Shared {
                 page.sample(&name, &[("path", path)], if at == 0 { *lines } else { *bytes } as f64);
             }
         }
-        page.single(&format!("{source}_files_active_total"), "gauge", "Files that are followed.", counters.active_files as f64);
-        let journal = if alloy { "loki_source_journal_target_lines_total" } else { "promtail_journal_target_lines_total" };
+        page.single(
+            &format!("{source}_files_active_total"),
+            "gauge",
+            "Files that are followed.",
+            counters.active_files as f64,
+        );
+        let journal = if alloy {
+            "loki_source_journal_target_lines_total"
+        } else {
+            "promtail_journal_target_lines_total"
+        };
         page.single(journal, "counter", "Lines of the journal.", counters.journal_lines as f64);
         for (name, at) in [("sent_entries_total", 0), ("sent_bytes_total", 1)] {
             let name = format!("{write}_{name}");
@@ -137,18 +157,28 @@ impl Shared {
                 page.sample(&name, &labels, if at == 0 { *lines } else { *bytes } as f64);
             }
         }
-        let filtered = if alloy { "loki_process_dropped_lines_total" } else { "logentry_dropped_lines_total" };
+        let filtered =
+            if alloy { "loki_process_dropped_lines_total" } else { "logentry_dropped_lines_total" };
         page.family(filtered, "counter", "Lines that stages dropped.");
         for (reason, lines) in &counters.filtered {
             page.sample(filtered, &[("reason", reason)], *lines as f64);
         }
-        page.single(&format!("{write}_batch_retries_total"), "counter", "Pushes that were tried again.", counters.retries as f64);
+        page.single(
+            &format!("{write}_batch_retries_total"),
+            "counter",
+            "Pushes that were tried again.",
+            counters.retries as f64,
+        );
         let duration = format!("{write}_request_duration_seconds");
         page.family(&duration, "histogram", "How long pushes took.");
         for ((host, status), (count, seconds)) in &counters.requests {
             let status = if *status == 0 { "-1".to_owned() } else { status.to_string() };
             let labels = [("host", host.as_str()), ("status_code", &status)];
-            page.sample(&format!("{duration}_bucket"), &[labels[0], labels[1], ("le", "+Inf")], *count as f64);
+            page.sample(
+                &format!("{duration}_bucket"),
+                &[labels[0], labels[1], ("le", "+Inf")],
+                *count as f64,
+            );
             page.sample(&format!("{duration}_sum"), &labels, *seconds);
             page.sample(&format!("{duration}_count"), &labels, *count as f64);
         }
@@ -162,8 +192,22 @@ mod tests {
     #[test]
     fn each_flavour_has_its_names() {
         for (flavour, names) in [
-            (Flavour::Alloy, ["loki_write_dropped_entries_total", "loki_write_sent_entries_total", "loki_source_file_read_lines_total"]),
-            (Flavour::Promtail, ["promtail_dropped_entries_total", "promtail_sent_entries_total", "promtail_read_lines_total"]),
+            (
+                Flavour::Alloy,
+                [
+                    "loki_write_dropped_entries_total",
+                    "loki_write_sent_entries_total",
+                    "loki_source_file_read_lines_total",
+                ],
+            ),
+            (
+                Flavour::Promtail,
+                [
+                    "promtail_dropped_entries_total",
+                    "promtail_sent_entries_total",
+                    "promtail_read_lines_total",
+                ],
+            ),
         ] {
             let shared = Shared::new(flavour);
             shared.counters().read("/x", 5);

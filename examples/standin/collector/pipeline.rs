@@ -1,8 +1,8 @@
 //! Sends a line through stages.
 
+use super::Entry;
 use super::stages::{Drop, Fields, Stage, json_text};
 use super::template::Template;
-use super::Entry;
 
 /// Runs the stages; where the line is dropped, the reason.
 pub(super) fn run(stages: &[Stage], mut entry: Entry, now: i64) -> Result<Entry, String> {
@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn takes_dockers_lines_apart() {
-        let line = r#"{"log":"WARN: x\n","stream":"stderr","time":"1970-01-01T00:00:02Z","attrs":{"tag":"web-1"}}"#;
+        let line =
+            r#"{"log":"WARN: x\n","stream":"stderr","time":"1970-01-01T00:00:02Z","attrs":{"tag":"web-1"}}"#;
         let entry = through(&json!([{"docker": {}}]), line).unwrap();
         assert_eq!((entry.line.as_str(), entry.stamp), ("WARN: x\n", 2_000_000_000));
         assert_eq!(entry.labels["stream"], "stderr");
@@ -192,7 +193,10 @@ mod tests {
             through(&json!([{"replace": {"expression": expression, "replace": "<x>"}}]), line).unwrap().line
         };
         assert_eq!(redact(r"([\w.]+@[\w.]+)", "from a@b.c to d@e.f!"), "from <x> to <x>!");
-        assert_eq!(redact(r"(?i)bearer (\S+)", "Authorization: Bearer abc ok"), "Authorization: Bearer <x> ok");
+        assert_eq!(
+            redact(r"(?i)bearer (\S+)", "Authorization: Bearer abc ok"),
+            "Authorization: Bearer <x> ok"
+        );
         assert_eq!(redact(r"[\w.]+@[\w.]+", "from a@b.c"), "from a@b.c");
         assert_eq!(redact(r"((a)b)", "ab c"), "<x> c".replace("<x>", "<x>b").replace("b c", "b c"));
     }

@@ -111,14 +111,19 @@ struct RuleFile {
 
 /// Reads the command line and the file that it names; nothing where only a question was asked.
 pub(super) fn plan(arguments: &[String]) -> Result<Option<Plan>, String> {
-    let switches = ["check-syntax", "config.expand-env", "version", "print-config-stderr", "inspect", "dry-run"];
+    let switches =
+        ["check-syntax", "config.expand-env", "version", "print-config-stderr", "inspect", "dry-run"];
     let flags = Flags::parse(arguments, &switches, &["config.file", "log.level", "server.http-listen-port"])?;
     if flags.on("version", false) {
-        println!("promtail, version {} (branch: stand-in)\n  this is a STAND-IN for Promtail", Flavour::Promtail.version());
+        println!(
+            "promtail, version {} (branch: stand-in)\n  this is a STAND-IN for Promtail",
+            Flavour::Promtail.version()
+        );
         return Ok(None);
     }
     let path = flags.get("config.file").ok_or("no -config.file was given")?;
-    let text = std::fs::read_to_string(path).map_err(|cause| format!("Unable to parse config: {path}: {cause}"))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| format!("Unable to parse config: {path}: {cause}"))?;
     let plan = parse(&text).map_err(|cause| format!("Unable to parse config: {path}: {cause}"))?;
     if flags.on("check-syntax", false) {
         println!("Valid config file! No syntax issues found (stand-in for Promtail)");
@@ -141,7 +146,10 @@ fn parse(text: &str) -> Result<Plan, String> {
                 let mut stages = Vec::new();
                 for stage in &scrape.pipeline_stages {
                     for (kind, value) in stage {
-                        stages.extend(Stage::parse(kind, value).map_err(|cause| format!("{}: {cause}", scrape.job_name))?);
+                        stages.extend(
+                            Stage::parse(kind, value)
+                                .map_err(|cause| format!("{}: {cause}", scrape.job_name))?,
+                        );
                     }
                 }
                 if !client.external_labels.is_empty() {
@@ -159,7 +167,9 @@ fn parse(text: &str) -> Result<Plan, String> {
                 rules,
                 json: journal.json,
             }),
-            None => SourceKind::Files(scrape.static_configs.into_iter().filter_map(|one| target(one, &rules)).collect()),
+            None => SourceKind::Files(
+                scrape.static_configs.into_iter().filter_map(|one| target(one, &rules)).collect(),
+            ),
         };
         sources.push(Source { name: scrape.job_name, kind, routes });
     }
@@ -195,7 +205,9 @@ fn rule(file: &RuleFile) -> Result<Rule, String> {
 /// Seconds of a `max_age`, by default seven hours.
 pub(super) fn age(text: Option<&str>) -> Result<i64, String> {
     let text = text.unwrap_or("7h");
-    crate::loki::duration(text).map(|it| it / 1_000_000_000).ok_or_else(|| format!("max_age: no duration: {text}"))
+    crate::loki::duration(text)
+        .map(|it| it / 1_000_000_000)
+        .ok_or_else(|| format!("max_age: no duration: {text}"))
 }
 
 #[cfg(test)]

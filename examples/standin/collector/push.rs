@@ -57,13 +57,18 @@ async fn deliver(url: &str, entries: &[Entry], shared: &Shared) {
                 shared.counters().sent(&host, entries.len(), bytes);
                 return;
             }
-            Ok(answer) => format!("server returned {status}: {}", String::from_utf8_lossy(&answer.body).trim()),
+            Ok(answer) => {
+                format!("server returned {status}: {}", String::from_utf8_lossy(&answer.body).trim())
+            }
             Err(cause) => cause,
         };
         reason = if status == 429 { "rate_limited" } else { "ingester_error" };
         let again = (status == 0 || status == 429 || status >= 500) && attempt < TRIES;
-        println!("level={} msg=\"error sending batch{}\" host={host} error={cause:?}",
-            if again { "warn" } else { "error" }, if again { ", will retry" } else { "" });
+        println!(
+            "level={} msg=\"error sending batch{}\" host={host} error={cause:?}",
+            if again { "warn" } else { "error" },
+            if again { ", will retry" } else { "" }
+        );
         if !again {
             break;
         }
@@ -104,7 +109,8 @@ mod tests {
             ..Entry::default()
         };
         let with = Entry { metadata: [("a".to_owned(), "b".to_owned())].into(), ..entry("y", "3") };
-        let body: serde_json::Value = serde_json::from_str(&body(&[entry("x", "1"), with, entry("x", "2")])).unwrap();
+        let body: serde_json::Value =
+            serde_json::from_str(&body(&[entry("x", "1"), with, entry("x", "2")])).unwrap();
         assert_eq!(
             body,
             json!({"streams": [

@@ -136,7 +136,10 @@ mod tests {
         assert!(apply(&[rule(Some("ssh"), "unit", None, None)], labels()).unwrap().is_empty());
         assert!(apply(&[rule(Some("ssh.*"), "", None, Some("drop"))], labels()).is_none());
         assert!(apply(&[rule(Some("cron.*"), "", None, Some("keep"))], labels()).is_none());
-        assert_eq!(apply(&[rule(Some("__(u.*)"), "", None, Some("labelmap"))], labels()).unwrap()["unit"], "ssh.service");
+        assert_eq!(
+            apply(&[rule(Some("__(u.*)"), "", None, Some("labelmap"))], labels()).unwrap()["unit"],
+            "ssh.service"
+        );
     }
 
     #[test]

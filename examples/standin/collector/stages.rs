@@ -13,21 +13,43 @@ use crate::loki::Selector;
 #[derive(Debug)]
 pub(super) enum Stage {
     /// Name of the extracted value, path in the JSON.
-    Json { source: Option<String>, expressions: Vec<(String, Vec<String>)>, drop_malformed: bool },
-    Timestamp { source: String, formats: Vec<Format> },
+    Json {
+        source: Option<String>,
+        expressions: Vec<(String, Vec<String>)>,
+        drop_malformed: bool,
+    },
+    Timestamp {
+        source: String,
+        formats: Vec<Format>,
+    },
     /// Label, extracted value.
     Labels(Vec<(String, String)>),
     StaticLabels(Vec<(String, String)>),
     Metadata(Vec<(String, String)>),
     Output(String),
-    Regex { source: Option<String>, expression: Regex, as_labels: bool },
-    Replace { source: Option<String>, expression: Regex, template: Template },
-    Template { source: String, template: Template },
+    Regex {
+        source: Option<String>,
+        expression: Regex,
+        as_labels: bool,
+    },
+    Replace {
+        source: Option<String>,
+        expression: Regex,
+        template: Template,
+    },
+    Template {
+        source: String,
+        template: Template,
+    },
     LabelDrop(Vec<String>),
     LabelKeep(Vec<String>),
     Drop(Drop),
     /// Stages, or a drop, for what a selector matches.
-    Match { selector: Selector, drop: bool, stages: Vec<Stage> },
+    Match {
+        selector: Selector,
+        drop: bool,
+        stages: Vec<Stage>,
+    },
 }
 
 /// When a line is dropped: when all that is given holds.
@@ -49,7 +71,15 @@ fn known_arguments(kind: &str) -> Option<&'static [&'static str]> {
         "regex" => &["expression", "source", "labels_from_groups"],
         "replace" => &["expression", "source", "replace"],
         "template" => &["source", "template"],
-        "drop" => &["source", "expression", "value", "longer_than", "older_than", "drop_counter_reason", "separator"],
+        "drop" => &[
+            "source",
+            "expression",
+            "value",
+            "longer_than",
+            "older_than",
+            "drop_counter_reason",
+            "separator",
+        ],
         "match" => &["selector", "stages", "action", "pipeline_name", "drop_counter_reason"],
         "docker" => &[],
         _ => return None,
@@ -82,7 +112,8 @@ impl Arguments<'_> {
 }
 
 fn compile(text: &str, stage: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|cause| format!("the stage {stage}: could not compile regular expression: {cause}"))
+    Regex::new(text)
+        .map_err(|cause| format!("the stage {stage}: could not compile regular expression: {cause}"))
 }
 
 impl Stage {
@@ -164,10 +195,12 @@ fn drop_stage(arguments: &Arguments<'_>) -> Result<Drop, String> {
         _ => return Err("the stage drop takes `expression` or `value`, not both".to_owned()),
     };
     let longer_than = arguments.text("longer_than");
-    let longer_than = longer_than.map(|text| crate::loki::bytes(&text).ok_or(format!("no size: {text}"))).transpose()?;
+    let longer_than =
+        longer_than.map(|text| crate::loki::bytes(&text).ok_or(format!("no size: {text}"))).transpose()?;
     let older_than = arguments.text("older_than");
-    let older_than =
-        older_than.map(|text| crate::loki::duration(&text).ok_or(format!("no duration: {text}"))).transpose()?;
+    let older_than = older_than
+        .map(|text| crate::loki::duration(&text).ok_or(format!("no duration: {text}")))
+        .transpose()?;
     let drop = Drop {
         source: arguments.text("source"),
         expression,
@@ -175,7 +208,11 @@ fn drop_stage(arguments: &Arguments<'_>) -> Result<Drop, String> {
         older_than,
         reason: arguments.text("drop_counter_reason").unwrap_or_else(|| "drop_stage".to_owned()),
     };
-    if drop.source.is_none() && drop.expression.is_none() && drop.longer_than.is_none() && drop.older_than.is_none() {
+    if drop.source.is_none()
+        && drop.expression.is_none()
+        && drop.longer_than.is_none()
+        && drop.older_than.is_none()
+    {
         return Err("the stage drop needs at least one condition".to_owned());
     }
     Ok(drop)
@@ -256,7 +293,10 @@ mod tests {
     #[test]
     fn paths_may_have_quoted_parts() {
         assert_eq!(json_path("attrs.tag").unwrap(), ["attrs", "tag"]);
-        assert_eq!(json_path(r#"attrs."com.docker.compose.service""#).unwrap(), ["attrs", "com.docker.compose.service"]);
+        assert_eq!(
+            json_path(r#"attrs."com.docker.compose.service""#).unwrap(),
+            ["attrs", "com.docker.compose.service"]
+        );
         for wrong in ["", "a..b", "a[0]", "a | b", "\"x"] {
             assert!(json_path(wrong).is_err(), "{wrong}");
         }

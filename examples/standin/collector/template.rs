@@ -115,7 +115,9 @@ fn branch(text: &str, tokens: &mut Tokens) -> Result<Part, String> {
 fn condition(text: &str) -> Result<Condition, String> {
     let words = words(text)?;
     match words.split_first() {
-        Some((function, [field, values @ ..])) if (function == "eq" || function == "ne") && !values.is_empty() => {
+        Some((function, [field, values @ ..]))
+            if (function == "eq" || function == "ne") && !values.is_empty() =>
+        {
             let values = values.iter().map(|word| operand(word)).collect::<Result<_, _>>()?;
             Ok(Condition::Equal(operand(field)?, values, function == "eq"))
         }
@@ -152,7 +154,9 @@ fn simple(name: &str, action: &str) -> Result<Function, String> {
 
 fn operand(word: &str) -> Result<Operand, String> {
     match word.strip_prefix('.') {
-        Some(field) if field.chars().all(|it| it.is_alphanumeric() || it == '_') => Ok(Operand::Field(field.to_owned())),
+        Some(field) if field.chars().all(|it| it.is_alphanumeric() || it == '_') => {
+            Ok(Operand::Field(field.to_owned()))
+        }
         _ => literal(word).map(Operand::Text),
     }
 }
@@ -229,14 +233,22 @@ mod tests {
         assert_eq!(filled("{{ .missing }}", "x"), "");
         assert_eq!(filled(r#"{{ Replace .Value "a" "b" -1 }}"#, "aca"), "bcb");
         let level = r#"{{ if eq .level "warning" "w" }}warn{{ else if eq .level "err" }}error{{ else }}{{ .level }}{{ end }}"#;
-        assert_eq!((filled(level, "w"), filled(level, "err"), filled(level, "info")),
-            ("warn".to_owned(), "error".to_owned(), "info".to_owned()));
+        assert_eq!(
+            (filled(level, "w"), filled(level, "err"), filled(level, "info")),
+            ("warn".to_owned(), "error".to_owned(), "info".to_owned())
+        );
         assert_eq!(filled("{{ if .Value }}some{{ else }}none{{ end }}", ""), "none");
     }
 
     #[test]
     fn what_it_does_not_know_it_refuses() {
-        for wrong in ["{{ .Value", "{{ range .x }}{{ end }}", "{{ Sha2Hash \"salt\" .Value }}", "{{ if .x }}", "{{ end }}"] {
+        for wrong in [
+            "{{ .Value",
+            "{{ range .x }}{{ end }}",
+            "{{ Sha2Hash \"salt\" .Value }}",
+            "{{ if .x }}",
+            "{{ end }}",
+        ] {
             assert!(Template::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -68,7 +68,11 @@ impl State {
     fn counted(&self, request: &HttpRequest, begin: Instant, answer: HttpResponse) -> HttpResponse {
         let route = request.path().trim_matches('/').replace(['/', '.'], "_");
         // The label's name would be a route of its own.
-        let route = if route.starts_with("loki_api_v1_label_") { "loki_api_v1_label_name_values".to_owned() } else { route };
+        let route = if route.starts_with("loki_api_v1_label_") {
+            "loki_api_v1_label_name_values".to_owned()
+        } else {
+            route
+        };
         let key = (request.method().to_string(), route, answer.status().as_u16());
         let mut requests = self.requests();
         let count = requests.entry(key).or_default();
@@ -130,7 +134,9 @@ async fn take(state: Data<State>, request: HttpRequest, body: web::Bytes) -> Htt
             }
             match refused {
                 None => HttpResponse::NoContent().finish(),
-                Some((reason @ ("rate_limited" | "stream_limit"), cause)) => text(429, format!("{reason}: {cause}\n")),
+                Some((reason @ ("rate_limited" | "stream_limit"), cause)) => {
+                    text(429, format!("{reason}: {cause}\n"))
+                }
                 Some((_, cause)) => text(400, format!("{cause}\n")),
             }
         }
@@ -166,7 +172,12 @@ async fn label_values(state: Data<State>, request: HttpRequest, name: Path<Strin
     state.counted(&request, begin, answer)
 }
 
-async fn question(state: Data<State>, request: HttpRequest, what: Path<String>, body: web::Bytes) -> HttpResponse {
+async fn question(
+    state: Data<State>,
+    request: HttpRequest,
+    what: Path<String>,
+    body: web::Bytes,
+) -> HttpResponse {
     let begin = Instant::now();
     let asked = parameters(&request, &body);
     let now = nanoseconds_now();
@@ -187,10 +198,12 @@ fn streams(state: &State, asked: &Parameters, names: &[&str]) -> Result<Vec<Labe
     let now = nanoseconds_now();
     let (start, end) = span(asked, now, 6 * 3600)?;
     let given = names.iter().filter_map(|name| asked.get(*name)).flatten().filter(|it| !it.is_empty());
-    let selectors: Vec<Vec<Matcher>> = given.map(|text| logql::parse_matchers(text)).collect::<Result<_, _>>()?;
+    let selectors: Vec<Vec<Matcher>> =
+        given.map(|text| logql::parse_matchers(text)).collect::<Result<_, _>>()?;
     let store = state.store();
     let in_range = store.streams().filter(|(_, lines)| {
-        lines.front().is_some_and(|first| first.stamp <= end) && lines.back().is_some_and(|last| last.stamp >= start)
+        lines.front().is_some_and(|first| first.stamp <= end)
+            && lines.back().is_some_and(|last| last.stamp >= start)
     });
     let wanted = |labels: &Labels| {
         selectors.is_empty() || selectors.iter().any(|one| one.iter().all(|matcher| matcher.matches(labels)))
@@ -228,11 +241,14 @@ fn query(state: &State, asked: &Parameters, now: i64, ranged: bool) -> Result<Va
     let expression = logql::parse(one(asked, "query").unwrap_or_default())?;
     let store = state.store();
     if let Expression::Lines(selection) = &expression {
-        let limit = one(asked, "limit").map_or(Ok(100), str::parse).map_err(|_| "limit must be a positive value")?;
+        let limit =
+            one(asked, "limit").map_or(Ok(100), str::parse).map_err(|_| "limit must be a positive value")?;
         if !ranged {
-            return Err("log queries are not supported as an instant query type, please change your query to a \
+            return Err(
+                "log queries are not supported as an instant query type, please change your query to a \
                         range query type"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let newest_first = one(asked, "direction").is_none_or(|it| !it.eq_ignore_ascii_case("forward"));
         let found = logql::lines(&store, selection, span(asked, now, 3600)?, limit, newest_first);
@@ -256,13 +272,17 @@ fn query(state: &State, asked: &Parameters, now: i64, ranged: bool) -> Result<Va
             Some(text) => match text.parse::<f64>() {
                 #[allow(clippy::cast_possible_truncation, reason = "a step")]
                 Ok(number) => (number * 1e9) as i64,
-                Err(_) => duration::parse(text).ok_or(format!("cannot parse {text:?} to a valid duration"))?,
+                Err(_) => {
+                    duration::parse(text).ok_or(format!("cannot parse {text:?} to a valid duration"))?
+                }
             },
         };
         if step <= 0 || (end - start) / step > 11_000 {
-            return Err("exceeded maximum resolution of 11,000 points per time series. Try increasing the value of \
+            return Err(
+                "exceeded maximum resolution of 11,000 points per time series. Try increasing the value of \
                         the step parameter"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         let series = logql::range(&store, &expression, start, end, step);
         let result: Vec<Value> = series.iter().map(|one| shown(one, true)).collect();
@@ -282,7 +302,11 @@ fn query(state: &State, asked: &Parameters, now: i64, ranged: bool) -> Result<Va
 
 fn shown((labels, points): &Series, many: bool) -> Value {
     let points: Vec<Value> = points.iter().map(|(time, value)| json!([time, value.to_string()])).collect();
-    if many { json!({"metric": labels, "values": points}) } else { json!({"metric": labels, "value": points[0]}) }
+    if many {
+        json!({"metric": labels, "values": points})
+    } else {
+        json!({"metric": labels, "value": points[0]})
+    }
 }
 
 pub(super) fn nanoseconds_now() -> i64 {

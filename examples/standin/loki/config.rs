@@ -76,9 +76,8 @@ impl Config {
             oldest: truth("limits_config.reject_old_samples")
                 .then(|| length("limits_config.reject_old_samples_max_age")),
             retention: length("limits_config.retention_period"),
-            find_service_name: get("limits_config.discover_service_name").is_some_and(|names| {
-                names.as_sequence().is_none_or(|names| !names.is_empty())
-            }),
+            find_service_name: get("limits_config.discover_service_name")
+                .is_some_and(|names| names.as_sequence().is_none_or(|names| !names.is_empty())),
             find_level: truth("limits_config.discover_log_levels"),
         };
         Ok(Self {
@@ -105,7 +104,8 @@ impl Config {
                 .map_err(|cause| format!("error initialising module: mkdir {}: {cause}", folder.display()))?;
         }
         let probe = self.folder.join(".probe");
-        std::fs::write(&probe, "").and_then(|()| std::fs::remove_file(&probe))
+        std::fs::write(&probe, "")
+            .and_then(|()| std::fs::remove_file(&probe))
             .map_err(|cause| format!("error initialising module: open {}: {cause}", probe.display()))
     }
 }
@@ -131,15 +131,19 @@ fn judge(ours: &Value, whole: &Value) -> Result<(), String> {
         return Err("CONFIG ERROR: the index period of a tsdb store must be 24h".to_owned());
     }
     let truth = |path: &str| known::at(whole, path).and_then(Value::as_bool).unwrap_or_default();
-    if truth("limits_config.allow_structured_metadata") && !(text("store") == "tsdb" && text("schema") >= "v13") {
+    if truth("limits_config.allow_structured_metadata")
+        && !(text("store") == "tsdb" && text("schema") >= "v13")
+    {
         return Err("CONFIG ERROR: schema v13 is required to store Structured Metadata and use native OTLP \
                     ingestion: set limits_config.allow_structured_metadata to false or use tsdb with v13"
             .to_owned());
     }
     let store = known::at(whole, "compactor.delete_request_store").and_then(Value::as_str);
     if truth("compactor.retention_enabled") && store.unwrap_or_default().is_empty() {
-        return Err("CONFIG ERROR: compactor.delete-request-store should be configured when retention is enabled"
-            .to_owned());
+        return Err(
+            "CONFIG ERROR: compactor.delete-request-store should be configured when retention is enabled"
+                .to_owned(),
+        );
     }
     let retention = known::at(whole, "limits_config.retention_period").and_then(Value::as_str);
     let retention = retention.and_then(duration::parse).unwrap_or_default();
@@ -152,7 +156,9 @@ fn judge(ours: &Value, whole: &Value) -> Result<(), String> {
 /// The first line on which a field stands, for messages.
 fn line_of(text: &str, field: &str) -> usize {
     let wanted = format!("{field}:");
-    text.lines().position(|line| line.split('#').next().unwrap_or_default().contains(&wanted)).map_or(1, |at| at + 1)
+    text.lines()
+        .position(|line| line.split('#').next().unwrap_or_default().contains(&wanted))
+        .map_or(1, |at| at + 1)
 }
 
 /// `${NAME}` and `${NAME:default}` by the environment's values.
@@ -172,8 +178,7 @@ fn expanded(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const ACCEPTED: &str =
-        include_str!("../../../tests/fixtures/recordings/loki-3.4.6/accepted-config.yml");
+    const ACCEPTED: &str = include_str!("../../../tests/fixtures/recordings/loki-3.4.6/accepted-config.yml");
 
     #[test]
     fn takes_what_loki_took_and_prints_it_as_loki_does() {
@@ -214,7 +219,8 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let text = ACCEPTED.replace("path_prefix: /loki", &format!("path_prefix: {}", file.display()));
         assert!(Config::parse(&text).unwrap().make_folders().unwrap_err().contains("mkdir"));
-        let text = ACCEPTED.replace("path_prefix: /loki", &format!("path_prefix: {}", folder.path().display()));
+        let text =
+            ACCEPTED.replace("path_prefix: /loki", &format!("path_prefix: {}", folder.path().display()));
         Config::parse(&text).unwrap().make_folders().unwrap();
     }
 }

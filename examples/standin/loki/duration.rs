@@ -86,7 +86,11 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
         "G" | "GB" | "GIB" => 1024.0 * 1024.0 * 1024.0,
         _ => return None,
     };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes are positive and small")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes are positive and small"
+    )]
     Some((number * unit) as u64)
 }
 

@@ -105,7 +105,11 @@ fn scalar(known: &Value, given: &Value, path: &str) -> Result<Value, &'static st
                     let length = duration::parse(&new).ok_or("a duration")?;
                     // Two kinds of duration print differently; the limits are of Prometheus' kind.
                     let prometheus = !text.ends_with('s') || path.starts_with("limits_config.");
-                    Ok(Value::from(if prometheus { duration::as_prometheus(length) } else { duration::as_go(length) }))
+                    Ok(Value::from(if prometheus {
+                        duration::as_prometheus(length)
+                    } else {
+                        duration::as_go(length)
+                    }))
                 }
                 _ if text.ends_with('B') && duration::bytes(text).is_some() => {
                     duration::bytes(&new).map(|_| Value::from(new)).ok_or("a size")

@@ -48,8 +48,12 @@ pub(super) fn page(state: &State) -> HttpResponse {
                 page.family(name, "counter", "What was discarded, by reason.");
             }
             for (reason, (lines, size)) in &counts.discarded {
-                let labels =
-                    [("policy", ""), ("reason", reason), ("retention_hours", hours.as_str()), ("tenant", "fake")];
+                let labels = [
+                    ("policy", ""),
+                    ("reason", reason),
+                    ("retention_hours", hours.as_str()),
+                    ("tenant", "fake"),
+                ];
                 page.sample(name, &labels, if bytes { *size } else { *lines } as f64);
             }
         }
@@ -77,7 +81,8 @@ fn requests(state: &State, page: &mut Exposition) {
     page.family("loki_request_duration_seconds", "histogram", "Time spent serving HTTP requests.");
     for ((method, route, status), (count, seconds)) in requests.iter() {
         let status = status.to_string();
-        let labels = [("method", method.as_str()), ("route", route), ("status_code", &status), ("ws", "false")];
+        let labels =
+            [("method", method.as_str()), ("route", route), ("status_code", &status), ("ws", "false")];
         // No request to the stand-in takes longer than the widest bucket that is kept.
         let mut all = labels.to_vec();
         all.push(("le", "+Inf"));

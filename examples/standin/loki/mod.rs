@@ -24,10 +24,19 @@ const VERSION: &str = "3.7.6";
 
 /// Runs `loki ARGUMENTS`.
 pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
-    let switches = ["config.expand-env", "verify-config", "version", "health", "print-config-stderr", "log-config-reverse-order"];
+    let switches = [
+        "config.expand-env",
+        "verify-config",
+        "version",
+        "health",
+        "print-config-stderr",
+        "log-config-reverse-order",
+    ];
     let flags = Flags::parse(arguments, &switches, &["config.file", "target", "log.level"])?;
     if flags.on("version", false) {
-        println!("loki, version {VERSION} (branch: stand-in, revision: stand-in)\n  this is a STAND-IN for Loki");
+        println!(
+            "loki, version {VERSION} (branch: stand-in, revision: stand-in)\n  this is a STAND-IN for Loki"
+        );
         return Ok(());
     }
     let path = flags.or("config.file", "config.yaml");

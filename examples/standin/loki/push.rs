@@ -30,12 +30,14 @@ fn stream(stream: &Value) -> Result<(Labels, Vec<Line>), String> {
 }
 
 fn line(value: &Value) -> Result<Line, String> {
-    let stamp = value[0].as_str().and_then(|text| text.parse().ok()).ok_or("a line's time is no number as text")?;
+    let stamp =
+        value[0].as_str().and_then(|text| text.parse().ok()).ok_or("a line's time is no number as text")?;
     let text = value[1].as_str().ok_or("a line is no text")?.to_owned();
     let metadata = match &value[2] {
-        Value::Object(map) => {
-            map.iter().map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned())).collect()
-        }
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| (key.clone(), value.as_str().unwrap_or_default().to_owned()))
+            .collect(),
         _ => Labels::new(),
     };
     Ok(Line { stamp, text, metadata })

@@ -56,7 +56,12 @@ impl Store {
 
     /// Takes the lines of one stream at the moment `now`. The first refusal of a line is told, the others are
     /// taken nevertheless.
-    pub(super) fn push(&mut self, mut labels: Labels, lines: Vec<Line>, now: i64) -> Result<(), (Reason, String)> {
+    pub(super) fn push(
+        &mut self,
+        mut labels: Labels,
+        lines: Vec<Line>,
+        now: i64,
+    ) -> Result<(), (Reason, String)> {
         let size: usize = lines.iter().map(|line| line.text.len()).sum();
         if !self.admit(size, now) {
             self.discard("rate_limited", lines.len(), size);
@@ -75,7 +80,8 @@ impl Store {
         if !self.streams.contains_key(&labels) {
             if self.limits.streams > 0 && self.streams.len() >= self.limits.streams {
                 self.discard("stream_limit", lines.len(), size);
-                let text = format!("maximum active stream limit exceeded when trying to create stream {labels:?}");
+                let text =
+                    format!("maximum active stream limit exceeded when trying to create stream {labels:?}");
                 return Err(("stream_limit", text));
             }
             self.counts.streams_created += 1;
@@ -89,7 +95,8 @@ impl Store {
             }
             if self.limits.find_level && !line.metadata.contains_key("detected_level") {
                 let level = labels.get("level").or_else(|| labels.get("detected_level"));
-                line.metadata.insert("detected_level".to_owned(), level.map_or("unknown", |it| it).to_owned());
+                line.metadata
+                    .insert("detected_level".to_owned(), level.map_or("unknown", |it| it).to_owned());
             }
             self.counts.lines += 1;
             self.counts.bytes += line.text.len() as u64;
@@ -120,7 +127,10 @@ impl Store {
 
     fn judge(&self, line: &mut Line, now: i64) -> Result<(), (Reason, String)> {
         if self.limits.oldest.is_some_and(|oldest| now - line.stamp > oldest) {
-            return Err(("greater_than_max_sample_age", format!("entry has timestamp too old: {}", line.stamp)));
+            return Err((
+                "greater_than_max_sample_age",
+                format!("entry has timestamp too old: {}", line.stamp),
+            ));
         }
         // Ten minutes ahead: Loki's creation_grace_period.
         if line.stamp > now + 600_000_000_000 {

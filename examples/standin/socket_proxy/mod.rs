@@ -35,7 +35,10 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
     let addresses = [rules.address.clone()];
     let shared = Data::from(rules.clone());
     let routes = move |config: &mut ServiceConfig| {
-        config.app_data(shared.clone()).app_data(web::PayloadConfig::new(1 << 20)).default_service(web::to(proxy));
+        config
+            .app_data(shared.clone())
+            .app_data(web::PayloadConfig::new(1 << 20))
+            .default_service(web::to(proxy));
     };
     serve::serve("socket-proxy", &addresses, routes, beside(rules))
 }
@@ -43,9 +46,18 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
 /// Runs `healthcheck`, the second program of the image.
 pub(crate) fn check_health() -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
-        let answer =
-            http::send(Method::HEAD, &format!("http://{HEALTH}/health"), hyper::HeaderMap::new(), Bytes::new()).await?;
-        if answer.status == 200 { Ok(()) } else { Err(format!("health check failed, got status: {}", answer.status)) }
+        let answer = http::send(
+            Method::HEAD,
+            &format!("http://{HEALTH}/health"),
+            hyper::HeaderMap::new(),
+            Bytes::new(),
+        )
+        .await?;
+        if answer.status == 200 {
+            Ok(())
+        } else {
+            Err(format!("health check failed, got status: {}", answer.status))
+        }
     })
 }
 
@@ -93,11 +105,15 @@ async fn proxy(rules: Data<Rules>, request: HttpRequest, body: Bytes) -> HttpRes
     let Some(peer) = request.peer_addr() else { return refuse(StatusCode::FORBIDDEN) };
     let (method, path) = (request.method().as_str(), request.path());
     if !rules.admits(peer.ip()).await {
-        println!("level=WARN msg=\"blocked request\" reason=\"forbidden IP\" method={method} URL={path:?} client={peer}");
+        println!(
+            "level=WARN msg=\"blocked request\" reason=\"forbidden IP\" method={method} URL={path:?} client={peer}"
+        );
         return refuse(StatusCode::FORBIDDEN);
     }
     if let Err(status) = rules.allows(method, path) {
-        println!("level=WARN msg=\"blocked request\" reason={status} method={method} URL={path:?} client={peer}");
+        println!(
+            "level=WARN msg=\"blocked request\" reason={status} method={method} URL={path:?} client={peer}"
+        );
         return refuse(StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN));
     }
     match forward(&rules.socket, &request, body).await {
@@ -113,7 +129,8 @@ async fn proxy(rules: Data<Rules>, request: HttpRequest, body: Bytes) -> HttpRes
 async fn forward(socket: &str, request: &HttpRequest, body: Bytes) -> Result<HttpResponse, String> {
     let stream = UnixStream::connect(socket).await.map_err(|cause| format!("{socket}: {cause}"))?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-    let mut outgoing = Request::builder().method(request.method().as_str()).uri(path).header(HOST, "localhost");
+    let mut outgoing =
+        Request::builder().method(request.method().as_str()).uri(path).header(HOST, "localhost");
     for (name, value) in request.headers() {
         if !hop(name.as_str()) && name.as_str() != HOST.as_str() {
             outgoing = outgoing.header(name.as_str(), value.as_bytes());
@@ -132,7 +149,10 @@ async fn forward(socket: &str, request: &HttpRequest, body: Bytes) -> Result<Htt
 
 /// Whether a header belongs to one connection only.
 fn hop(name: &str) -> bool {
-    name == CONNECTION.as_str() || name == TRANSFER_ENCODING.as_str() || name == "keep-alive" || name == "upgrade"
+    name == CONNECTION.as_str()
+        || name == TRANSFER_ENCODING.as_str()
+        || name == "keep-alive"
+        || name == "upgrade"
 }
 
 #[cfg(test)]

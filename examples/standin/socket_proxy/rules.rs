@@ -35,8 +35,17 @@ impl Rules {
     pub(super) fn parse(arguments: &[String]) -> Result<Self, String> {
         let allow: Vec<String> = METHODS.iter().map(|method| format!("allow{method}")).collect();
         let mut valued = vec![
-            "allowfrom", "listenip", "loglevel", "proxyport", "shutdowngracetime", "socketpath", "watchdoginterval",
-            "proxysocketendpoint", "proxysocketendpointfilemode", "allowbindmountfrom", "proxycontainername",
+            "allowfrom",
+            "listenip",
+            "loglevel",
+            "proxyport",
+            "shutdowngracetime",
+            "socketpath",
+            "watchdoginterval",
+            "proxysocketendpoint",
+            "proxysocketendpointfilemode",
+            "allowbindmountfrom",
+            "proxycontainername",
         ];
         valued.extend(allow.iter().map(String::as_str));
         let flags = Flags::parse(arguments, &["allowhealthcheck", "logjson", "stoponwatchdog"], &valued)?;
@@ -64,14 +73,16 @@ impl Rules {
                 .all(&format!("allow{method}"))
                 .iter()
                 .map(|text| {
-                    Regex::new(&format!("^(?:{text})$")).map_err(|cause| format!("invalid regex {text:?} for {method}: {cause}"))
+                    Regex::new(&format!("^(?:{text})$"))
+                        .map_err(|cause| format!("invalid regex {text:?} for {method}: {cause}"))
                 })
                 .collect::<Result<_, _>>()?;
             if !expressions.is_empty() {
                 paths.insert(method, expressions);
             }
         }
-        let clients = flags.or("allowfrom", "127.0.0.1/32").split(',').map(client).collect::<Result<_, _>>()?;
+        let clients =
+            flags.or("allowfrom", "127.0.0.1/32").split(',').map(client).collect::<Result<_, _>>()?;
         let watchdog = number("watchdoginterval", "0")?;
         Ok(Self {
             address: format!("{ip}:{port}"),
@@ -148,7 +159,8 @@ mod tests {
 
     #[test]
     fn only_whole_paths_of_named_methods_pass() {
-        let rules = rules(r"-allowGET=(/v1\.[0-9]+)?/(_ping|containers/[0-9a-f]{64}/json) -allowGET=/info").unwrap();
+        let rules =
+            rules(r"-allowGET=(/v1\.[0-9]+)?/(_ping|containers/[0-9a-f]{64}/json) -allowGET=/info").unwrap();
         assert_eq!(rules.allows("GET", "/v1.44/_ping"), Ok(()));
         assert_eq!(rules.allows("GET", "/info"), Ok(()));
         assert_eq!(rules.allows("GET", &format!("/containers/{}/json", "a".repeat(64))), Ok(()));

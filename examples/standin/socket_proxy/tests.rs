@@ -26,7 +26,9 @@ async fn lets_through_what_is_allowed_and_nothing_else() {
     let ask = async |method: &str, path: &str, ip: &str| {
         let method = actix_web::http::Method::from_bytes(method.as_bytes()).unwrap();
         let peer = format!("{ip}:5").parse().unwrap();
-        let response = call_service(&app, TestRequest::default().method(method).uri(path).peer_addr(peer).to_request()).await;
+        let response =
+            call_service(&app, TestRequest::default().method(method).uri(path).peer_addr(peer).to_request())
+                .await;
         let version = response.headers().get("Api-Version").map(|it| it.to_str().unwrap().to_owned());
         (response.status().as_u16(), version, String::from_utf8(read_body(response).await.to_vec()).unwrap())
     };

@@ -17,7 +17,8 @@ pub(super) struct Certificate {
 /// Reads the first certificate of a PEM file.
 pub(super) fn read(path: &str) -> Result<Certificate, String> {
     let text = std::fs::read_to_string(path).map_err(|cause| cause.to_string())?;
-    let body = text.split_once("-----BEGIN CERTIFICATE-----").and_then(|(_, rest)| rest.split_once("-----END"));
+    let body =
+        text.split_once("-----BEGIN CERTIFICATE-----").and_then(|(_, rest)| rest.split_once("-----END"));
     let (body, _) = body.ok_or("no certificate in the file")?;
     let body: String = body.split_whitespace().collect();
     let der = BASE64_STANDARD.decode(body).map_err(|cause| cause.to_string())?;
@@ -64,7 +65,8 @@ fn parse(der: &[u8]) -> Option<Certificate> {
     let name = all(fields.get(4)?.1).into_iter().find_map(|(_, set)| {
         let (_, pair, _) = take(set)?;
         let pair = all(pair);
-        (pair.first()?.1 == COMMON_NAME).then(|| String::from_utf8_lossy(pair.get(1).map_or(&[][..], |it| it.1)).into_owned())
+        (pair.first()?.1 == COMMON_NAME)
+            .then(|| String::from_utf8_lossy(pair.get(1).map_or(&[][..], |it| it.1)).into_owned())
     });
     let extensions = fields.iter().find(|(tag, _)| *tag == 0xa3).and_then(|(_, content)| take(content));
     let alternatives = extensions.map_or_else(Vec::new, |(_, content, _)| {
@@ -108,7 +110,11 @@ fn decimal(bytes: &[u8]) -> String {
 /// `YYMMDDhhmmssZ`, or with four digits of the year.
 #[allow(clippy::cast_precision_loss, reason = "seconds since 1970")]
 fn moment(text: &str) -> Option<f64> {
-    let text = if text.len() == 13 { format!("{}{text}", if text.as_bytes()[0] < b'5' { "20" } else { "19" }) } else { text.to_owned() };
+    let text = if text.len() == 13 {
+        format!("{}{text}", if text.as_bytes()[0] < b'5' { "20" } else { "19" })
+    } else {
+        text.to_owned()
+    };
     let time = jiff::civil::DateTime::strptime("%Y%m%d%H%M%SZ", &text).ok()?;
     Some(time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second() as f64)
 }
@@ -127,7 +133,10 @@ mod tests {
         let path = folder.path().join("c.pem");
         std::fs::write(&path, PEM).unwrap();
         let got = read(path.to_str().unwrap()).unwrap();
-        assert_eq!((got.name.as_str(), got.alternatives.as_str()), ("koprogo.lab", "koprogo.lab,www.koprogo.lab"));
+        assert_eq!(
+            (got.name.as_str(), got.alternatives.as_str()),
+            ("koprogo.lab", "koprogo.lab,www.koprogo.lab")
+        );
         assert_eq!((got.serial.as_str(), got.not_after), ("78187493520", 1_798_120_270.0));
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
         assert!(read(path.to_str().unwrap()).is_err());

@@ -49,9 +49,21 @@ impl Measured {
     }
 
     /// A request was answered; `bytes` are those that came and those that went.
-    pub(super) fn count(&self, entrypoint: &str, service: &str, code: u16, method: &str, took: Duration, bytes: [usize; 2]) {
+    pub(super) fn count(
+        &self,
+        entrypoint: &str,
+        service: &str,
+        code: u16,
+        method: &str,
+        took: Duration,
+        bytes: [usize; 2],
+    ) {
         // Method names are free; Traefik too keeps to the known ones.
-        let method = if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method) { method } else { "EXTENSION_METHOD" };
+        let method = if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method) {
+            method
+        } else {
+            "EXTENSION_METHOD"
+        };
         let mut counts = self.counts();
         let key = (entrypoint.to_owned(), service.to_owned(), code, method.to_owned());
         let count = counts.requests.entry(key).or_default();
@@ -82,22 +94,38 @@ fn write(page: &mut Exposition, settings: &Settings, measured: &Measured, starte
     let counts = measured.counts();
     // Its routes never change: one load.
     page.single("traefik_config_reloads_total", "counter", "Config reloads", 1.0);
-    page.single("traefik_config_last_reload_success", "gauge", "Last config reload success", seconds(started).floor());
-    page.family("traefik_build_info", "gauge", "The build.").sample("traefik_build_info", &[("version", VERSION), ("codename", "stand-in")], 1.0);
-    page.family("traefik_open_connections", "gauge", "How many open connections exist, by entryPoint and protocol");
+    page.single(
+        "traefik_config_last_reload_success",
+        "gauge",
+        "Last config reload success",
+        seconds(started).floor(),
+    );
+    page.family("traefik_build_info", "gauge", "The build.").sample(
+        "traefik_build_info",
+        &[("version", VERSION), ("codename", "stand-in")],
+        1.0,
+    );
+    page.family(
+        "traefik_open_connections",
+        "gauge",
+        "How many open connections exist, by entryPoint and protocol",
+    );
     for (name, open) in &counts.open {
         page.sample("traefik_open_connections", &[("entrypoint", name), ("protocol", "TCP")], *open);
     }
     if let Some(path) = &settings.certificate {
         match certificate::read(path) {
             Ok(one) => {
-                page.family("traefik_tls_certs_not_after", "gauge", "Certificate expiration timestamp").sample(
-                    "traefik_tls_certs_not_after",
-                    &[("cn", &one.name), ("sans", &one.alternatives), ("serial", &one.serial)],
-                    one.not_after,
-                );
+                page.family("traefik_tls_certs_not_after", "gauge", "Certificate expiration timestamp")
+                    .sample(
+                        "traefik_tls_certs_not_after",
+                        &[("cn", &one.name), ("sans", &one.alternatives), ("serial", &one.serial)],
+                        one.not_after,
+                    );
             }
-            Err(cause) => println!("level=error msg=\"unable to read the certificate\" path={path} error={cause:?}"),
+            Err(cause) => {
+                println!("level=error msg=\"unable to read the certificate\" path={path} error={cause:?}")
+            }
         }
     }
     for (what, wanted) in [
@@ -110,8 +138,12 @@ fn write(page: &mut Exposition, settings: &Settings, measured: &Measured, starte
         }
     }
     let service = format!("{}@docker", settings.service);
-    page.family("traefik_service_server_up", "gauge", "service server is up, described by gauge value of 0 or 1.")
-        .sample("traefik_service_server_up", &[("service", &service), ("url", &settings.url)], 1.0);
+    page.family(
+        "traefik_service_server_up",
+        "gauge",
+        "service server is up, described by gauge value of 0 or 1.",
+    )
+    .sample("traefik_service_server_up", &[("service", &service), ("url", &settings.url)], 1.0);
 }
 
 fn requests(
@@ -124,7 +156,8 @@ fn requests(
     let mut sums: BTreeMap<Vec<(String, String)>, Count> = BTreeMap::new();
     for ((entrypoint, service, code, method), count) in counts {
         let service = format!("{service}@docker");
-        let mut labels = vec![("code", code.to_string()), ("method", method.clone()), ("protocol", "http".to_owned())];
+        let mut labels =
+            vec![("code", code.to_string()), ("method", method.clone()), ("protocol", "http".to_owned())];
         match what {
             "entrypoint" => labels.push(("entrypoint", entrypoint.clone())),
             // A docker service and its router have one name.
@@ -141,7 +174,8 @@ fn requests(
     }
     let borrowed = |labels: &'_ [(String, String)]| -> Vec<(String, String)> { labels.to_vec() };
     let sample = |page: &mut Exposition, name: &str, labels: &[(String, String)], value: f64| {
-        let labels: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let labels: Vec<(&str, &str)> =
+            labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         page.sample(name, &labels, value);
     };
     for (column, help, pick) in [
@@ -177,8 +211,11 @@ mod tests {
 
     #[test]
     fn a_request_is_in_every_bucket_that_is_wide_enough() {
-        let words = ["--entrypoints.web.address=:80".to_owned(), "--metrics.prometheus.entrypoint=web".to_owned()];
-        let settings = Settings::parse(&words, |name| (name == "STANDIN_BACKEND").then(|| "b=http://b".to_owned())).unwrap();
+        let words =
+            ["--entrypoints.web.address=:80".to_owned(), "--metrics.prometheus.entrypoint=web".to_owned()];
+        let settings =
+            Settings::parse(&words, |name| (name == "STANDIN_BACKEND").then(|| "b=http://b".to_owned()))
+                .unwrap();
         let measured = Measured::new(&[0.1, 0.5]);
         measured.count("web", "b", 200, "GET", Duration::from_millis(300), [0, 50]);
         measured.count("web", "b", 200, "BREW", Duration::from_secs(3), [7, 0]);

@@ -42,12 +42,10 @@ struct State {
 pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
     let settings = Settings::parse(arguments, |name| std::env::var(name).ok())?;
     serve::introduce(&format!("Traefik {VERSION}"));
-    let state = Data::new(State {
-        measured: Measured::new(&settings.buckets),
-        started: SystemTime::now(),
-        settings,
-    });
-    let metrics = state.settings.metrics.clone().and_then(|name| state.settings.entrypoints.get(&name).cloned());
+    let state =
+        Data::new(State { measured: Measured::new(&settings.buckets), started: SystemTime::now(), settings });
+    let metrics =
+        state.settings.metrics.clone().and_then(|name| state.settings.entrypoints.get(&name).cloned());
     let addresses: Vec<String> = state.settings.entrypoints.values().cloned().collect();
     let metrics_port = metrics.as_deref().map(port).transpose()?;
     let routes = {
@@ -55,7 +53,8 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
         move |config: &mut ServiceConfig| {
             config.app_data(state.clone()).app_data(web::PayloadConfig::new(16 << 20));
             config.default_service(web::to(move |state: Data<State>, request: HttpRequest, body: Bytes| {
-                let of_metrics = metrics_port.is_some_and(|port| request.app_config().local_addr().port() == port);
+                let of_metrics =
+                    metrics_port.is_some_and(|port| request.app_config().local_addr().port() == port);
                 answer(state, request, body, of_metrics)
             }));
         }
@@ -86,12 +85,21 @@ async fn answer(state: Data<State>, request: HttpRequest, body: Bytes, of_metric
     state.measured.open(entrypoint, -1.0);
     let (code, method) = (status.as_u16(), request.method().as_str());
     let bytes = answer.as_ref().map_or(0, |answer| answer.body.len());
-    state.measured.count(entrypoint, &state.settings.service, code, method, begin.elapsed(), [body.len(), bytes]);
+    state.measured.count(
+        entrypoint,
+        &state.settings.service,
+        code,
+        method,
+        begin.elapsed(),
+        [body.len(), bytes],
+    );
     if state.settings.access_log {
         let peer = request.peer_addr().map_or_else(String::new, |peer| peer.ip().to_string());
         println!(
             "{peer} - - \"{method} {} HTTP/1.1\" {code} {bytes} \"-\" \"-\" \"{}@docker\" {}ms",
-            request.uri(), state.settings.service, begin.elapsed().as_millis()
+            request.uri(),
+            state.settings.service,
+            begin.elapsed().as_millis()
         );
     }
     let mut response = HttpResponse::build(status);
@@ -105,7 +113,11 @@ async fn answer(state: Data<State>, request: HttpRequest, body: Bytes, of_metric
 }
 
 /// Asks the service; 502 where it does not answer.
-async fn forward(state: &Arc<State>, request: &HttpRequest, body: Bytes) -> (StatusCode, Option<http::Answer>) {
+async fn forward(
+    state: &Arc<State>,
+    request: &HttpRequest,
+    body: Bytes,
+) -> (StatusCode, Option<http::Answer>) {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     // The application's own metrics are not for the public: docs/application.md.
     if request.path() == "/metrics" {
@@ -149,10 +161,18 @@ mod tests {
             stream.write_all(b"HTTP/1.1 404 X\r\nX-From: backend\r\nContent-Length: 4\r\n\r\nnone").unwrap();
             first
         });
-        let words: Vec<String> =
-            ["--entrypoints.web.address=:80", "--entrypoints.metrics.address=:8082", "--metrics.prometheus=true",
-             "--metrics.prometheus.entrypoint=metrics", "--metrics.prometheus.addrouterslabels=true"].map(str::to_owned).into();
-        let settings = Settings::parse(&words, |name| (name == "STANDIN_BACKEND").then(|| format!("backend={url}"))).unwrap();
+        let words: Vec<String> = [
+            "--entrypoints.web.address=:80",
+            "--entrypoints.metrics.address=:8082",
+            "--metrics.prometheus=true",
+            "--metrics.prometheus.entrypoint=metrics",
+            "--metrics.prometheus.addrouterslabels=true",
+        ]
+        .map(str::to_owned)
+        .into();
+        let settings =
+            Settings::parse(&words, |name| (name == "STANDIN_BACKEND").then(|| format!("backend={url}")))
+                .unwrap();
         let measured = Measured::new(&settings.buckets);
         let state = Data::new(State { settings, measured, started: SystemTime::now() });
         let app = init_service(App::new().app_data(state.clone()).default_service(web::to(
@@ -163,13 +183,20 @@ mod tests {
         )))
         .await;
         let response = call_service(&app, TestRequest::get().uri("/api/x?y=1").to_request()).await;
-        assert_eq!((response.status().as_u16(), response.headers().get("X-From").unwrap().to_str().unwrap()), (404, "backend"));
+        assert_eq!(
+            (response.status().as_u16(), response.headers().get("X-From").unwrap().to_str().unwrap()),
+            (404, "backend")
+        );
         assert_eq!(read_body(response).await, "none");
         assert_eq!(asked.join().unwrap(), "GET /api/x?y=1 HTTP/1.1");
         // Now nobody answers behind it.
         let response = call_service(&app, TestRequest::get().uri("/").to_request()).await;
         assert_eq!(response.status().as_u16(), 502);
-        let response = call_service(&app, TestRequest::get().uri("/metrics").insert_header(("x-metrics", "1")).to_request()).await;
+        let response = call_service(
+            &app,
+            TestRequest::get().uri("/metrics").insert_header(("x-metrics", "1")).to_request(),
+        )
+        .await;
         let page = String::from_utf8(read_body(response).await.to_vec()).unwrap();
         for line in [
             "traefik_service_requests_total{code=\"404\",method=\"GET\",protocol=\"http\",service=\"backend@docker\"} 1",

@@ -23,19 +23,40 @@ pub(super) struct Settings {
 
 /// The first parts of Traefik's flags; of those that follow only the ones below have an effect here.
 const KNOWN: [&str; 16] = [
-    "providers", "entrypoints", "metrics", "log", "accesslog", "certificatesresolvers", "api", "ping", "tracing",
-    "global", "serverstransport", "experimental", "hostresolver", "spiffe", "core", "configfile",
+    "providers",
+    "entrypoints",
+    "metrics",
+    "log",
+    "accesslog",
+    "certificatesresolvers",
+    "api",
+    "ping",
+    "tracing",
+    "global",
+    "serverstransport",
+    "experimental",
+    "hostresolver",
+    "spiffe",
+    "core",
+    "configfile",
 ];
 
 impl Settings {
-    pub(super) fn parse(arguments: &[String], environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub(super) fn parse(
+        arguments: &[String],
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
         let mut flags = BTreeMap::new();
         for word in arguments {
-            let text = word.strip_prefix("--").ok_or_else(|| format!("command traefik error: unexpected {word:?}"))?;
+            let text = word
+                .strip_prefix("--")
+                .ok_or_else(|| format!("command traefik error: unexpected {word:?}"))?;
             let (name, value) = text.split_once('=').unwrap_or((text, "true"));
             let name = name.to_lowercase();
             if !KNOWN.contains(&name.split('.').next().unwrap_or_default()) {
-                return Err(format!("command traefik error: failed to decode configuration from flags: field not found, node: {name}"));
+                return Err(format!(
+                    "command traefik error: failed to decode configuration from flags: field not found, node: {name}"
+                ));
             }
             flags.insert(name, value.to_owned());
         }
@@ -51,8 +72,9 @@ impl Settings {
         }
         let truth = |name: &str, default: bool| flags.get(name).map_or(default, |value| value == "true");
         let wanted = flags.keys().any(|name| name.starts_with("metrics.prometheus"));
-        let metrics = (wanted && truth("metrics.prometheus", true))
-            .then(|| flags.get("metrics.prometheus.entrypoint").cloned().unwrap_or_else(|| "traefik".to_owned()));
+        let metrics = (wanted && truth("metrics.prometheus", true)).then(|| {
+            flags.get("metrics.prometheus.entrypoint").cloned().unwrap_or_else(|| "traefik".to_owned())
+        });
         if let Some(name) = &metrics {
             // Traefik makes this one itself.
             if name == "traefik" {
@@ -65,10 +87,14 @@ impl Settings {
         let buckets = flags.get("metrics.prometheus.buckets").map_or("0.1,0.3,1.2,5.0", String::as_str);
         let buckets = buckets
             .split(',')
-            .map(|edge| edge.trim().parse().map_err(|_| format!("metrics.prometheus.buckets: no number: {edge:?}")))
+            .map(|edge| {
+                edge.trim().parse().map_err(|_| format!("metrics.prometheus.buckets: no number: {edge:?}"))
+            })
             .collect::<Result<Vec<f64>, _>>()?;
-        let backend = environment("STANDIN_BACKEND").ok_or("STANDIN_BACKEND is not set: backend=http://backend:8080")?;
-        let (service, url) = backend.split_once('=').ok_or(format!("STANDIN_BACKEND is no name=URL: {backend}"))?;
+        let backend = environment("STANDIN_BACKEND")
+            .ok_or("STANDIN_BACKEND is not set: backend=http://backend:8080")?;
+        let (service, url) =
+            backend.split_once('=').ok_or(format!("STANDIN_BACKEND is no name=URL: {backend}"))?;
         let seconds = environment("STANDIN_TRAFFIC_SECONDS").unwrap_or_else(|| "0".to_owned());
         Ok(Self {
             metrics,
@@ -76,11 +102,14 @@ impl Settings {
             router_labels: truth("metrics.prometheus.addrouterslabels", false),
             entrypoint_labels: truth("metrics.prometheus.addentrypointslabels", true),
             service_labels: truth("metrics.prometheus.addserviceslabels", true),
-            access_log: flags.get("accesslog").is_some_and(|it| it == "true") || flags.keys().any(|it| it.starts_with("accesslog.")),
+            access_log: flags.get("accesslog").is_some_and(|it| it == "true")
+                || flags.keys().any(|it| it.starts_with("accesslog.")),
             service: service.to_owned(),
             url: url.trim_end_matches('/').to_owned(),
             certificate: environment("STANDIN_CERTIFICATE").filter(|it| !it.is_empty()),
-            traffic_seconds: seconds.parse().map_err(|_| format!("STANDIN_TRAFFIC_SECONDS is no number: {seconds}"))?,
+            traffic_seconds: seconds
+                .parse()
+                .map_err(|_| format!("STANDIN_TRAFFIC_SECONDS is no number: {seconds}"))?,
             entrypoints,
         })
     }
@@ -92,7 +121,9 @@ mod tests {
 
     fn parse(line: &str) -> Result<Settings, String> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        Settings::parse(&words, |name| (name == "STANDIN_BACKEND").then(|| "backend=http://b:8080/".to_owned()))
+        Settings::parse(&words, |name| {
+            (name == "STANDIN_BACKEND").then(|| "backend=http://b:8080/".to_owned())
+        })
     }
 
     #[test]
@@ -105,13 +136,20 @@ mod tests {
         assert!(settings.router_labels && settings.access_log);
         assert_eq!(settings.url, "http://b:8080");
         let settings = parse("--metrics.prometheus=true").unwrap();
-        assert_eq!((settings.entrypoints["traefik"].as_str(), settings.buckets.as_slice()), (":8080", [0.1, 0.3, 1.2, 5.0].as_slice()));
+        assert_eq!(
+            (settings.entrypoints["traefik"].as_str(), settings.buckets.as_slice()),
+            (":8080", [0.1, 0.3, 1.2, 5.0].as_slice())
+        );
         assert!(parse("").unwrap().metrics.is_none());
     }
 
     #[test]
     fn refuses_what_traefik_refuses() {
-        assert!(parse("--metric.prometheus=true").unwrap_err().contains("field not found, node: metric.prometheus"));
+        assert!(
+            parse("--metric.prometheus=true")
+                .unwrap_err()
+                .contains("field not found, node: metric.prometheus")
+        );
         assert!(parse("--metrics.prometheus.entrypoint=nowhere").unwrap_err().contains("nowhere"));
         assert!(parse("--metrics.prometheus.buckets=a").unwrap_err().contains("no number"));
         assert!(Settings::parse(&[], |_| None).unwrap_err().contains("STANDIN_BACKEND"));

@@ -22,7 +22,7 @@ deploy:
 variables:
   images:
 EOF
-    for component in prometheus alertmanager grafana node_exporter postgres_exporter; do
+    for component in prometheus alertmanager grafana node_exporter postgres_exporter loki alloy promtail cadvisor socket_proxy; do
         printf '    %s: %s\n' "$component" "$(image_of $component)"
     done
     cat <<EOF

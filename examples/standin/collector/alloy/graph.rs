@@ -16,7 +16,10 @@ const KNOWN: [(&str, &[&str]); 8] = [
     ("livedebugging", &["enabled"]),
     ("local.file_match", &["path_targets", "sync_period", "ignore_older_than"]),
     ("loki.source.file", &["targets", "forward_to", "encoding", "tail_from_end", "legacy_positions_file"]),
-    ("loki.source.journal", &["forward_to", "format_as_json", "labels", "matches", "max_age", "path", "relabel_rules"]),
+    (
+        "loki.source.journal",
+        &["forward_to", "format_as_json", "labels", "matches", "max_age", "path", "relabel_rules"],
+    ),
     ("loki.relabel", &["forward_to", "max_cache_size"]),
     ("loki.process", &["forward_to"]),
     ("loki.write", &["external_labels", "max_streams"]),
@@ -72,7 +75,9 @@ impl<'a> Graph<'a> {
     fn component(&self, reference: &str, export: &str) -> Result<(&str, &'a Block), String> {
         let id = reference.strip_suffix(&format!(".{export}"));
         let found = id.and_then(|id| self.0.get_key_value(id));
-        found.map(|(id, block)| (id.as_str(), *block)).ok_or_else(|| format!("component {reference:?} does not exist or is out of scope"))
+        found
+            .map(|(id, block)| (id.as_str(), *block))
+            .ok_or_else(|| format!("component {reference:?} does not exist or is out of scope"))
     }
 
     /// Where a block's `forward_to` leads.
@@ -82,7 +87,9 @@ impl<'a> Graph<'a> {
         };
         let mut routes = Vec::new();
         for receiver in receivers {
-            let Term::Reference(reference) = receiver else { return Err("forward_to takes receivers".to_owned()) };
+            let Term::Reference(reference) = receiver else {
+                return Err("forward_to takes receivers".to_owned());
+            };
             let (id, _) = self.component(reference, "receiver")?;
             routes.extend(self.routes_from(id, depth + 1)?);
         }
@@ -126,7 +133,9 @@ impl<'a> Graph<'a> {
             }
             other => (other, block.blocks.iter().any(|inner| inner.name == "file_match")),
         };
-        let Some(Term::List(targets)) = targets else { return Err("missing required attribute \"targets\"".to_owned()) };
+        let Some(Term::List(targets)) = targets else {
+            return Err("missing required attribute \"targets\"".to_owned());
+        };
         targets
             .iter()
             .map(|target| {
@@ -184,7 +193,10 @@ impl<'a> Graph<'a> {
 fn process(block: &Block) -> Result<Vec<Stage>, String> {
     let mut stages = Vec::new();
     for inner in &block.blocks {
-        let kind = inner.name.strip_prefix("stage.").ok_or_else(|| format!("unrecognized block name {:?}", inner.name))?;
+        let kind = inner
+            .name
+            .strip_prefix("stage.")
+            .ok_or_else(|| format!("unrecognized block name {:?}", inner.name))?;
         let at = |cause: String| format!("line {}: {cause}", inner.line);
         let (kind, arguments) = stage(kind, inner).map_err(at)?;
         stages.extend(Stage::parse(&kind, &arguments).map_err(at)?);
@@ -200,14 +212,21 @@ fn stage(kind: &str, block: &Block) -> Result<(String, Value), String> {
     if kind == "match" {
         let mut inner = Vec::new();
         for one in &block.blocks {
-            let kind = one.name.strip_prefix("stage.").ok_or_else(|| format!("unrecognized block name {:?}", one.name))?;
+            let kind = one
+                .name
+                .strip_prefix("stage.")
+                .ok_or_else(|| format!("unrecognized block name {:?}", one.name))?;
             let (kind, value) = stage(kind, one)?;
             inner.push(Value::Object([(kind, value)].into_iter().collect()));
         }
         arguments.insert("stages".to_owned(), Value::Array(inner));
     }
     let values = |arguments: &serde_json::Map<String, Value>| {
-        arguments.get("values").cloned().filter(|_| arguments.len() == 1).ok_or(format!("the stage {kind} takes `values`"))
+        arguments
+            .get("values")
+            .cloned()
+            .filter(|_| arguments.len() == 1)
+            .ok_or(format!("the stage {kind} takes `values`"))
     };
     Ok(match kind {
         "labels" | "static_labels" | "structured_metadata" => (kind.to_owned(), values(&arguments)?),
@@ -225,9 +244,9 @@ fn json(term: &Term) -> Result<Value, String> {
         Term::Truth(truth) => Value::Bool(*truth),
         Term::Null => Value::Null,
         Term::List(all) => Value::Array(all.iter().map(json).collect::<Result<_, _>>()?),
-        Term::Map(map) => {
-            Value::Object(map.iter().map(|(key, value)| Ok((key.clone(), json(value)?))).collect::<Result<_, String>>()?)
-        }
+        Term::Map(map) => Value::Object(
+            map.iter().map(|(key, value)| Ok((key.clone(), json(value)?))).collect::<Result<_, String>>()?,
+        ),
         Term::Reference(name) if name == "constants.hostname" => {
             Value::String(std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned())
         }
@@ -235,7 +254,9 @@ fn json(term: &Term) -> Result<Value, String> {
             [Term::Text(name)] => Value::String(std::env::var(name).unwrap_or_default()),
             _ => return Err(format!("{name} takes one text")),
         },
-        Term::Reference(name) | Term::Call(name, _) => return Err(format!("the stand-in does not know `{name}` here")),
+        Term::Reference(name) | Term::Call(name, _) => {
+            return Err(format!("the stand-in does not know `{name}` here"));
+        }
     })
 }
 
@@ -248,7 +269,8 @@ fn rules(block: &Block) -> Result<Vec<Rule>, String> {
                 Some(Term::Text(text)) => Some(text.as_str()),
                 _ => None,
             };
-            let known = ["source_labels", "regex", "target_label", "replacement", "action", "separator", "modulus"];
+            let known =
+                ["source_labels", "regex", "target_label", "replacement", "action", "separator", "modulus"];
             let strange = rule.attributes.keys().find(|key| !known.contains(&key.as_str()));
             if rule.name != "rule" || strange.is_some() {
                 return Err(format!("line {}: unrecognized {}", rule.line, strange.unwrap_or(&rule.name)));
@@ -256,7 +278,13 @@ fn rules(block: &Block) -> Result<Vec<Rule>, String> {
             let sources = match rule.attributes.get("source_labels") {
                 Some(Term::List(all)) => all
                     .iter()
-                    .map(|one| if let Term::Text(text) = one { Ok(text.clone()) } else { Err("source_labels takes texts".to_owned()) })
+                    .map(|one| {
+                        if let Term::Text(text) = one {
+                            Ok(text.clone())
+                        } else {
+                            Err("source_labels takes texts".to_owned())
+                        }
+                    })
                     .collect::<Result<_, _>>()?,
                 _ => Vec::new(),
             };

@@ -28,7 +28,10 @@ pub(super) fn plan(arguments: &[String]) -> Result<Option<Plan>, String> {
         "run" => Flags::parse(rest, &["disable-reporting", "server.http.enable-pprof"], &VALUED)?,
         "validate" | "fmt" => Flags::parse(rest, &["test", "t"], &["stability.level"])?,
         "--version" | "-v" => {
-            println!("alloy, version {} (branch: stand-in)\n  this is a STAND-IN for Alloy", Flavour::Alloy.version());
+            println!(
+                "alloy, version {} (branch: stand-in)\n  this is a STAND-IN for Alloy",
+                Flavour::Alloy.version()
+            );
             return Ok(None);
         }
         other => return Err(format!("unknown command {other:?} for \"alloy\"")),
@@ -59,7 +62,8 @@ pub(super) fn plan(arguments: &[String]) -> Result<Option<Plan>, String> {
 
 /// A file, or all `.alloy` files of a folder.
 fn read(path: &Path) -> Result<String, String> {
-    let file = |path: &Path| std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()));
+    let file =
+        |path: &Path| std::fs::read_to_string(path).map_err(|cause| format!("{}: {cause}", path.display()));
     if !path.is_dir() {
         return file(path);
     }

@@ -78,7 +78,11 @@ impl Reader<'_> {
     }
 
     fn need(&mut self, sign: char) -> Result<(), String> {
-        if self.sign(sign)? { Ok(()) } else { Err(self.error(&format!("expected {sign:?}, got {:?}", self.ahead()))) }
+        if self.sign(sign)? {
+            Ok(())
+        } else {
+            Err(self.error(&format!("expected {sign:?}, got {:?}", self.ahead())))
+        }
     }
 
     fn ahead(&self) -> String {
@@ -88,7 +92,10 @@ impl Reader<'_> {
     /// A name with dots.
     fn name(&mut self) -> Result<String, String> {
         self.space()?;
-        let end = self.rest.find(|it: char| !it.is_alphanumeric() && it != '_' && it != '.').unwrap_or(self.rest.len());
+        let end = self
+            .rest
+            .find(|it: char| !it.is_alphanumeric() && it != '_' && it != '.')
+            .unwrap_or(self.rest.len());
         if end == 0 {
             return Err(self.error(&format!("expected a name, got {:?}", self.ahead())));
         }
@@ -105,7 +112,11 @@ impl Reader<'_> {
                 return Ok((attributes, blocks));
             }
             if self.rest.is_empty() {
-                return if inside { Err(self.error("a block is not closed")) } else { Ok((attributes, blocks)) };
+                return if inside {
+                    Err(self.error("a block is not closed"))
+                } else {
+                    Ok((attributes, blocks))
+                };
             }
             let line = self.line;
             let name = self.name()?;
@@ -188,7 +199,9 @@ impl Reader<'_> {
                 self.map().map(Term::Map)
             }
             Some(first) if first.is_ascii_digit() || first == '-' => {
-                let end = self.rest[1..].find(|it: char| !it.is_ascii_digit() && it != '.').map_or(self.rest.len(), |at| at + 1);
+                let end = self.rest[1..]
+                    .find(|it: char| !it.is_ascii_digit() && it != '.')
+                    .map_or(self.rest.len(), |at| at + 1);
                 let number = self.rest[..end].parse().map_err(|_| self.error("no number"))?;
                 self.advance(end);
                 Ok(Term::Number(number))
@@ -222,7 +235,10 @@ mod tests {
         assert_eq!((blocks[0].name.as_str(), blocks[0].line), ("logging", 2));
         let process = &blocks[1];
         assert_eq!((process.label.as_deref(), process.line), (Some("p"), 4));
-        assert_eq!(process.attributes["forward_to"], Term::List(vec![Term::Reference("loki.write.w.receiver".to_owned())]));
+        assert_eq!(
+            process.attributes["forward_to"],
+            Term::List(vec![Term::Reference("loki.write.w.receiver".to_owned())])
+        );
         assert_eq!(process.blocks[0].name, "stage.replace");
         assert_eq!(process.blocks[0].attributes["expression"], Term::Text("(\\d+)".to_owned()));
         assert_eq!(process.blocks[0].attributes["replace"], Term::Text("a\\b".to_owned()));

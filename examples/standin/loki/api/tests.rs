@@ -69,12 +69,15 @@ async fn a_pushed_line_is_found_in_the_recorded_shape() {
     assert_eq!(shape(found.clone()), shape(wanted.clone()));
     // The labels are those that Loki showed, `service_name` and `detected_level` included.
     assert_eq!(found["data"]["result"][0]["stream"]["service_name"], "docker");
-    let keys = |answer: &Value| answer["data"]["result"][0]["stream"].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys = |answer: &Value| {
+        answer["data"]["result"][0]["stream"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
     assert_eq!(keys(&found), keys(&wanted));
     assert_eq!(get(&state, "/loki/api/v1/labels").await, recorded::answer("loki-3.4.6/labels"));
     let (_, values) = get(&state, "/loki/api/v1/label/compose_service/values").await;
     assert_eq!(values["data"], json!(["backend"]));
-    let (_, series) = get(&state, &format!("/loki/api/v1/series?match[]={}", http::encode(r#"{job="docker"}"#))).await;
+    let (_, series) =
+        get(&state, &format!("/loki/api/v1/series?match[]={}", http::encode(r#"{job="docker"}"#))).await;
     assert_eq!(series["data"][0]["compose_service"], "backend");
 }
 
@@ -121,7 +124,8 @@ async fn metrics_have_recorded_names_and_move() {
     let (_, _, page) = ask(&state, TestRequest::get().uri("/metrics")).await;
     let recorded = recorded::metric_names(&recorded::text("loki-3.4.6/metrics").1);
     // Only there once something was discarded, so not recorded; names from Loki's source.
-    let unrecorded = ["loki_discarded_samples_total", "loki_discarded_bytes_total", "process_cpu_seconds_total"];
+    let unrecorded =
+        ["loki_discarded_samples_total", "loki_discarded_bytes_total", "process_cpu_seconds_total"];
     for name in recorded::metric_names(&page) {
         let process = name.starts_with("process_") || unrecorded.contains(&name.as_str());
         assert!(process || recorded.contains(&name), "{name} is not recorded");

@@ -20,7 +20,7 @@ pub(in super::super) enum Answer {
 /// by the labels that they have at the end.
 pub(in super::super) fn lines<'a>(
     store: &'a Store,
-    selection: &Selection,
+    selection: &'a Selection,
     (start, end): (i64, i64),
     limit: usize,
     newest_first: bool,
@@ -58,14 +58,20 @@ fn selected<'a>(
 pub(in super::super) fn instant(store: &Store, query: &Expression, at: i64) -> Answer {
     match value(store, query, at) {
         Operand::Number(number) => Answer::Scalar(number),
-        Operand::Values(values) => {
-            Answer::Series(values.into_iter().map(|(labels, number)| (labels, vec![(seconds(at), number)])).collect())
-        }
+        Operand::Values(values) => Answer::Series(
+            values.into_iter().map(|(labels, number)| (labels, vec![(seconds(at), number)])).collect(),
+        ),
     }
 }
 
 /// The values of a query of numbers from `start` to `end`, every `step` nanoseconds.
-pub(in super::super) fn range(store: &Store, query: &Expression, start: i64, end: i64, step: i64) -> Vec<Series> {
+pub(in super::super) fn range(
+    store: &Store,
+    query: &Expression,
+    start: i64,
+    end: i64,
+    step: i64,
+) -> Vec<Series> {
     let mut all: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
     let mut at = start;
     while at <= end {
@@ -140,11 +146,22 @@ mod tests {
     const SECOND: i64 = 1_000_000_000;
 
     fn store() -> Store {
-        let mut store = Store::new(Limits { streams: 0, line_bytes: 0, rate: 0.0, oldest: None, find_level: false,
-            find_service_name: false, ..limits() });
+        let mut store = Store::new(Limits {
+            streams: 0,
+            line_bytes: 0,
+            rate: 0.0,
+            oldest: None,
+            find_level: false,
+            find_service_name: false,
+            ..limits()
+        });
         let now = 1000 * SECOND;
-        let mut push = |pairs: &[(&str, &str)], lines: Vec<Line>| store.push(labels(pairs), lines, now).unwrap();
-        push(&[("job", "docker"), ("container", "a")], vec![line(910, "GET /x"), line(950, "error: no"), line(1000, "GET /y")]);
+        let mut push =
+            |pairs: &[(&str, &str)], lines: Vec<Line>| store.push(labels(pairs), lines, now).unwrap();
+        push(
+            &[("job", "docker"), ("container", "a")],
+            vec![line(910, "GET /x"), line(950, "error: no"), line(1000, "GET /y")],
+        );
         push(&[("job", "docker"), ("container", "b")], vec![line(970, r#"{"level":"warn","n":5}"#)]);
         push(&[("job", "journal")], vec![line(980, "unit started")]);
         store
@@ -165,13 +182,25 @@ mod tests {
 
     #[test]
     fn counts_rates_and_bytes() {
-        assert_eq!(ask(r#"sum by (container) (count_over_time({job="docker"}[2m]))"#), ["container=a:3", "container=b:1"]);
+        assert_eq!(
+            ask(r#"sum by (container) (count_over_time({job="docker"}[2m]))"#),
+            ["container=a:3", "container=b:1"]
+        );
         assert_eq!(ask(r#"sum(rate({job=~".+"}[50s]))"#), ["1".replace('1', ":0.06")]);
         assert_eq!(ask(r#"bytes_over_time({job="journal"}[1m])"#), ["job=journal:12"]);
-        assert_eq!(ask(r#"count_over_time({container="a"} |= "GET" != "/x" [2m])"#), ["container=a,job=docker:1"]);
+        assert_eq!(
+            ask(r#"count_over_time({container="a"} |= "GET" != "/x" [2m])"#),
+            ["container=a,job=docker:1"]
+        );
         assert_eq!(ask(r#"sum(count_over_time({job="docker"} |~ "(?i)ERROR|warn" [2m]))"#), [":2"]);
-        assert_eq!(ask(r#"sum by (level) (count_over_time({container="b"} | json | n > 4 [2m]))"#), ["level=warn:1"]);
-        assert_eq!(ask(r#"topk(1, sum by (container) (count_over_time({job="docker"}[2m])))"#), ["container=a:3"]);
+        assert_eq!(
+            ask(r#"sum by (level) (count_over_time({container="b"} | json | n > 4 [2m]))"#),
+            ["level=warn:1"]
+        );
+        assert_eq!(
+            ask(r#"topk(1, sum by (container) (count_over_time({job="docker"}[2m])))"#),
+            ["container=a:3"]
+        );
         assert_eq!(ask(r#"absent_over_time({job="x"}[2m])"#), [":1"]);
         assert_eq!(ask(r#"count_over_time({job="journal"}[10s] offset 15s)"#), ["job=journal:1"]);
     }
@@ -181,14 +210,21 @@ mod tests {
         assert_eq!(ask("vector(1)+vector(1)"), [":2"]);
         assert_eq!(ask("1 + 2 * 3"), ["7"]);
         assert_eq!(ask(r#"sum(count_over_time({job="x"}[1m])) or vector(0)"#), [":0"]);
-        assert_eq!(ask(r#"sum(count_over_time({job="docker"}[2m])) / sum(count_over_time({job="docker"} |= "error" [2m]))"#), [":4"]);
+        assert_eq!(
+            ask(
+                r#"sum(count_over_time({job="docker"}[2m])) / sum(count_over_time({job="docker"} |= "error" [2m]))"#
+            ),
+            [":4"]
+        );
         assert_eq!(ask(r#"sum by (container) (count_over_time({job="docker"}[2m])) > 1"#), ["container=a:3"]);
         assert_eq!(ask(r#"max(sum by (container) (count_over_time({job="docker"}[2m]))) >= bool 4"#), [":0"]);
     }
 
     #[test]
     fn lines_come_newest_first_and_limited() {
-        let Expression::Lines(selection) = parse(r#"{job="docker"} | container="a" or container="b""#).unwrap() else {
+        let Expression::Lines(selection) =
+            parse(r#"{job="docker"} | container="a" or container="b""#).unwrap()
+        else {
             panic!("no lines")
         };
         let store = store();

@@ -10,11 +10,25 @@ pub(in super::super) enum Expression {
     /// Lines.
     Lines(Selection),
     /// A number a series, from the lines of a range.
-    Over { function: Over, selection: Selection, range: i64, offset: i64 },
+    Over {
+        function: Over,
+        selection: Selection,
+        range: i64,
+        offset: i64,
+    },
     /// Series put together.
-    Aggregate { function: Aggregate, grouping: Grouping, of: Box<Expression> },
+    Aggregate {
+        function: Aggregate,
+        grouping: Grouping,
+        of: Box<Expression>,
+    },
     /// Two operands and a sign; with `bool` a comparison gives 0 or 1.
-    Binary { sign: &'static str, left: Box<Expression>, right: Box<Expression>, truth: bool },
+    Binary {
+        sign: &'static str,
+        left: Box<Expression>,
+        right: Box<Expression>,
+        truth: bool,
+    },
     Number(f64),
     /// `vector(5)`.
     Vector(f64),
@@ -31,7 +45,8 @@ impl Selection {
     /// Whether a line with these labels passes.
     pub(in super::super) fn matches(&self, labels: &Labels, line: &str) -> bool {
         let line = Line { stamp: 0, text: line.to_owned(), metadata: Labels::new() };
-        self.matchers.iter().all(|one| one.matches(labels)) && pipeline::run(&self.steps, labels, &line).is_some()
+        self.matchers.iter().all(|one| one.matches(labels))
+            && pipeline::run(&self.steps, labels, &line).is_some()
     }
 }
 

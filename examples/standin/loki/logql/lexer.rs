@@ -31,8 +31,8 @@ impl Token {
 
 /// Longer signs first.
 const SIGNS: [&str; 27] = [
-    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "{", "}", "(", ")", "[", "]", ",", "|", "=", ">",
-    "<", "+", "-", "*", "/", "%", "^",
+    "|=", "|~", "|>", "!=", "!~", "!>", "=~", "==", ">=", "<=", "{", "}", "(", ")", "[", "]", ",", "|", "=",
+    ">", "<", "+", "-", "*", "/", "%", "^",
 ];
 
 /// Gives the tokens with their columns, counted from 1, and `End` last.
@@ -49,15 +49,21 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, String> {
             at += rest.find('\n').unwrap_or(rest.len());
             continue;
         } else if first == '"' || first == '`' {
-            let (value, used) = quoted(rest).ok_or(format!("parse error at line 1, col {column}: literal not terminated"))?;
+            let (value, used) =
+                quoted(rest).ok_or(format!("parse error at line 1, col {column}: literal not terminated"))?;
             all.push((Token::Text(value), column));
             length = used;
         } else if first.is_ascii_digit() {
-            length = rest.find(|it: char| !it.is_ascii_alphanumeric() && it != '.' && it != 'µ').unwrap_or(rest.len());
+            length = rest
+                .find(|it: char| !it.is_ascii_alphanumeric() && it != '.' && it != 'µ')
+                .unwrap_or(rest.len());
             let word = &rest[..length];
             let number = word.parse().map(Token::Number).ok();
             let token = number.or_else(|| super::super::duration::parse(word).map(Token::Duration));
-            all.push((token.ok_or(format!("parse error at line 1, col {column}: bad number {word}"))?, column));
+            all.push((
+                token.ok_or(format!("parse error at line 1, col {column}: bad number {word}"))?,
+                column,
+            ));
         } else if first.is_alphabetic() || first == '_' {
             length = rest.find(|it: char| !it.is_alphanumeric() && it != '_').unwrap_or(rest.len());
             all.push((Token::Word(rest[..length].to_owned()), column));
@@ -65,7 +71,9 @@ pub(super) fn tokens(text: &str) -> Result<Vec<(Token, usize)>, String> {
             length = sign.len();
             all.push((Token::Sign(sign), column));
         } else {
-            return Err(format!("parse error at line 1, col {column}: syntax error: unexpected character {first:?}"));
+            return Err(format!(
+                "parse error at line 1, col {column}: syntax error: unexpected character {first:?}"
+            ));
         }
         at += length;
     }

@@ -49,7 +49,9 @@ pub(super) fn binary(sign: &str, left: Operand, right: Operand, truth: bool) -> 
             Operand::Number(apply(sign, left, right, true).unwrap_or(f64::NAN))
         }
         (Operand::Values(left), Operand::Number(right)) => Operand::Values(
-            left.into_iter().filter_map(|(key, left)| Some((key, apply(sign, left, right, truth)?))).collect(),
+            left.into_iter()
+                .filter_map(|(key, left)| Some((key, apply(sign, left, right, truth)?)))
+                .collect(),
         ),
         (Operand::Number(left), Operand::Values(right)) => Operand::Values(
             right
@@ -92,7 +94,11 @@ pub(super) fn aggregate(function: Aggregate, grouping: &Grouping, values: Values
             Grouping::By(names) => names.contains(name),
             Grouping::Without(names) => !names.contains(name),
         };
-        labels.iter().filter(|(name, _)| keep(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+        labels
+            .iter()
+            .filter(|(name, _)| keep(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     };
     let mut groups: BTreeMap<Labels, Values> = BTreeMap::new();
     for (labels, value) in values {

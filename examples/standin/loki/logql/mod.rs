@@ -50,7 +50,9 @@ mod tests {
         assert!(error(r#"{a=~"("}"#).contains("error parsing regexp"));
         assert!(error(r#"sum({a="x"})"#).contains("needs numbers"));
         assert!(error(r#"rate({a="x"})"#).contains("unexpected ), expecting ["));
-        assert!(error(r#"quantile_over_time(0.9, {a="x"} [1m])"#).contains("does not know `quantile_over_time`"));
+        assert!(
+            error(r#"quantile_over_time(0.9, {a="x"} [1m])"#).contains("does not know `quantile_over_time`")
+        );
         assert!(error(r#"{a="x"} | line_format "x""#).contains("does not know `| line_format`"));
         assert!(error(r#"{a="x"} extra"#).contains("unexpected IDENTIFIER"));
     }

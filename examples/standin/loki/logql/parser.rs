@@ -14,14 +14,8 @@ pub(super) struct Parser {
 }
 
 /// Signs between operands, those that bind least first.
-const LEVELS: [&[&str]; 6] = [
-    &["or"],
-    &["and", "unless"],
-    &["==", "!=", ">", "<", ">=", "<="],
-    &["+", "-"],
-    &["*", "/", "%"],
-    &["^"],
-];
+const LEVELS: [&[&str]; 6] =
+    [&["or"], &["and", "unless"], &["==", "!=", ">", "<", ">=", "<="], &["+", "-"], &["*", "/", "%"], &["^"]];
 
 impl Parser {
     pub(super) fn new(text: &str) -> Result<Self, String> {
@@ -310,7 +304,8 @@ impl Parser {
     /// What stands behind a single `|`.
     fn stage(&mut self) -> Result<Step, String> {
         let ahead = self.tokens.get(self.at + 1).map(|(token, _)| token.clone());
-        let compares = matches!(ahead, Some(Token::Sign("=" | "!=" | "=~" | "!~" | ">" | "<" | ">=" | "<=" | "==")));
+        let compares =
+            matches!(ahead, Some(Token::Sign("=" | "!=" | "=~" | "!~" | ">" | "<" | ">=" | "<=" | "==")));
         match self.peek().clone() {
             Token::Word(word) if !compares => {
                 self.next();
@@ -367,6 +362,7 @@ fn line_filter(sign: &str, text: String) -> Result<Step, String> {
     if sign.ends_with('=') {
         return Ok(Step::Contains(text, wanted));
     }
-    let expression = Regex::new(&text).map_err(|cause| format!("parse error : error parsing regexp: {cause}"))?;
+    let expression =
+        Regex::new(&text).map_err(|cause| format!("parse error : error parsing regexp: {cause}"))?;
     Ok(Step::Matches(expression, wanted))
 }

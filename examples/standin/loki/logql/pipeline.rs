@@ -123,6 +123,9 @@ mod tests {
         let got = run(&[Step::Json], &stream, &line(1, "no json")).unwrap();
         assert_eq!(got["__error__"], "JSONParserErr");
         let got = run(&[Step::Logfmt], &stream, &line(1, r#"level=info msg="all is well" n=5"#)).unwrap();
-        assert_eq!((got["level"].as_str(), got["msg"].as_str(), got["n"].as_str()), ("info", "all is well", "5"));
+        assert_eq!(
+            (got["level"].as_str(), got["msg"].as_str(), got["n"].as_str()),
+            ("info", "all is well", "5")
+        );
     }
 }

@@ -68,13 +68,25 @@ fn read(text: &str) -> Result<Vec<Source>, String> {
 #[test]
 fn follows_every_line_to_loki() {
     let all = read(GOOD).unwrap();
-    assert_eq!(all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["loki.source.file.containers", "loki.source.journal.host"]);
+    assert_eq!(
+        all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
+        ["loki.source.file.containers", "loki.source.journal.host"]
+    );
     let SourceKind::Files(targets) = &all[0].kind else { panic!("no files") };
-    assert_eq!((targets[0].pattern.as_str(), targets[0].labels["job"].as_str()), ("/var/lib/docker/containers/*/*-json.log", "docker"));
+    assert_eq!(
+        (targets[0].pattern.as_str(), targets[0].labels["job"].as_str()),
+        ("/var/lib/docker/containers/*/*-json.log", "docker")
+    );
     assert_eq!(all[0].routes.len(), 1);
-    assert_eq!((all[0].routes[0].0.len(), all[0].routes[0].1.as_str()), (6, "http://loki:3100/loki/api/v1/push"));
+    assert_eq!(
+        (all[0].routes[0].0.len(), all[0].routes[0].1.as_str()),
+        (6, "http://loki:3100/loki/api/v1/push")
+    );
     let SourceKind::Journal(journal) = &all[1].kind else { panic!("no journal") };
-    assert_eq!((journal.max_age_seconds, journal.labels["job"].as_str(), journal.rules.len()), (43_200, "journal", 1));
+    assert_eq!(
+        (journal.max_age_seconds, journal.labels["job"].as_str(), journal.rules.len()),
+        (43_200, "journal", 1)
+    );
     assert_eq!(all[1].routes[0].0.len(), 3);
 }
 
@@ -85,7 +97,11 @@ fn refuses_what_alloy_refuses() {
         read(&GOOD.replace(from, to)).unwrap_err()
     };
     for (from, to, wanted) in [
-        ("loki.write.default.receiver", "loki.write.other.receiver", "component \"loki.write.other.receiver\" does not exist"),
+        (
+            "loki.write.default.receiver",
+            "loki.write.other.receiver",
+            "component \"loki.write.other.receiver\" does not exist",
+        ),
         ("local.file_match.containers.targets", "local.file_match.x.targets", "does not exist"),
         ("loki.relabel.journal.rules", "loki.relabel.journal.rule", "does not exist"),
         ("path_targets", "paths", "unrecognized attribute name \"paths\""),
@@ -95,8 +111,16 @@ fn refuses_what_alloy_refuses() {
         ("endpoint { url = \"http://loki:3100/loki/api/v1/push\" }", "", "no endpoint"),
         ("loki.write \"default\"", "loki.write", "requires a label"),
         ("loki.write \"default\"", "loki.sink \"default\"", "does not know the component \"loki.sink\""),
-        ("targets    = local.file_match.containers.targets", "targets = [{__path__ = \"/a/*.log\"}]", "no local.file_match"),
-        ("forward_to = [loki.write.default.receiver]", "forward_to = [loki.process.redact.receiver]", "lead to themselves"),
+        (
+            "targets    = local.file_match.containers.targets",
+            "targets = [{__path__ = \"/a/*.log\"}]",
+            "no local.file_match",
+        ),
+        (
+            "forward_to = [loki.write.default.receiver]",
+            "forward_to = [loki.process.redact.receiver]",
+            "lead to themselves",
+        ),
         ("max_age       = \"12h\"", "max_age = \"long\"", "no duration: long"),
         ("target_label  = \"unit\"", "", "needs a target label"),
     ] {
