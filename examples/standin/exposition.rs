@@ -16,7 +16,7 @@ impl Exposition {
 
     /// Begins a metric: `kind` is `counter`, `gauge` or `histogram`.
     pub(crate) fn family(&mut self, name: &str, kind: &str, help: &str) -> &mut Self {
-        drop(write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
         self
     }
 
@@ -36,7 +36,7 @@ impl Exposition {
         at: i64,
     ) -> &mut Self {
         self.line(name, labels, value);
-        drop(writeln!(self.0, " {at}"));
+        let _ = writeln!(self.0, " {at}");
         self
     }
 
@@ -49,13 +49,13 @@ impl Exposition {
         self.0.push_str(name);
         for (at, (key, text)) in labels.iter().enumerate() {
             let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-            drop(write!(self.0, "{}{key}=\"{text}\"", if at == 0 { '{' } else { ',' }));
+            let _ = write!(self.0, "{}{key}=\"{text}\"", if at == 0 { '{' } else { ',' });
         }
         self.0.push_str(if labels.is_empty() { " " } else { "} " });
         if value.is_infinite() {
             self.0.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
         } else {
-            drop(write!(self.0, "{value}"));
+            let _ = write!(self.0, "{value}");
         }
     }
 

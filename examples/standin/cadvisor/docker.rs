@@ -31,13 +31,19 @@ pub(super) struct Api {
     /// `/v1.44`, once it was asked for.
     version: String,
     pub(super) docker_version: String,
+    /// Where Docker keeps its layers' records, `/var/lib/docker/image/overlay2`; none with containerd's store.
+    layers: Option<String>,
 }
 
 impl Api {
     /// Asks which version is spoken, as Docker's own client does, and for `/info` and `/version`.
     pub(super) async fn connect(address: &str) -> Result<Self, String> {
-        let mut api =
-            Self { address: address.to_owned(), version: String::new(), docker_version: String::new() };
+        let mut api = Self {
+            address: address.to_owned(),
+            version: String::new(),
+            docker_version: String::new(),
+            layers: None,
+        };
         let mut ping = api.ask(Method::HEAD, "/_ping").await?;
         if ping.status != 200 {
             ping = api.ask(Method::GET, "/_ping").await?;
@@ -45,8 +51,13 @@ impl Api {
         if let Some(version) = ping.headers.get("api-version").and_then(|value| value.to_str().ok()) {
             api.version = format!("/v{version}");
         }
-        api.json("/info").await?;
-        api.docker_version = api.json("/version").await?["Version"].as_str().unwrap_or_default().to_owned();
+        let info = api.json("/info").await?;
+        let text = |key: &str| info[key].as_str().unwrap_or_default();
+        if text("Driver") != "overlayfs" {
+            api.layers = Some(format!("{}/image/{}/layerdb/mounts", text("DockerRootDir"), text("Driver")));
+        }
+        let version = api.json("/version").await?;
+        version["Version"].as_str().unwrap_or_default().clone_into(&mut api.docker_version);
         Ok(api)
     }
 
@@ -61,6 +72,18 @@ impl Api {
                 Err(format!("{path}: status {status}: {}", String::from_utf8_lossy(&answer.body).trim()))
             }
         }
+    }
+
+    /// The real one takes no container whose layer it does not find, though it needs it for the disk's figures only.
+    pub(super) fn layer(&self, id: &str) -> Result<(), String> {
+        let Some(layers) = &self.layers else { return Ok(()) };
+        let path = format!("{layers}/{id}/mount-id");
+        if ["/rootfs", ""].iter().any(|root| std::path::Path::new(&format!("{root}{path}")).exists()) {
+            return Ok(());
+        }
+        Err(format!(
+            "failed to identify the read-write layer ID for container {id:?}: open {path}: no such file or directory"
+        ))
     }
 
     async fn json(&self, path: &str) -> Result<Value, String> {

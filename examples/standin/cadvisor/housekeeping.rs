@@ -66,7 +66,10 @@ pub(super) async fn keep(settings: Arc<Settings>, latest: Data<Mutex<Vec<Reading
                 (Some(reading), _, _) => reading.container.clone(),
                 (None, "", _) => Container::default(),
                 (None, _, None) => continue,
-                (None, id, Some(api)) => match api.container(id).await {
+                (None, id, Some(api)) => match api.container(id).await.and_then(|found| match found {
+                    Some(_) => api.layer(id).map(|()| found),
+                    None => Ok(None),
+                }) {
                     Ok(Some(container)) => container,
                     Ok(None) => {
                         strangers.insert(path.clone());

@@ -91,7 +91,7 @@ impl Engine {
             let mut entries = Vec::new();
             match reader {
                 Reader::Files(follower) => {
-                    if self.turn % LOOK_EVERY == 0 {
+                    if self.turn.is_multiple_of(LOOK_EVERY) {
                         follower.look(&self.positions.positions);
                     }
                     for found in follower.read() {

@@ -101,7 +101,7 @@ impl Tail {
     fn open(path: &Path, offset: u64, target: usize) -> Option<Self> {
         let file = File::open(path)
             .map_err(|cause| {
-                println!("level=error msg=\"failed to tail file\" path={} error={cause:?}", path.display())
+                println!("level=error msg=\"failed to tail file\" path={} error={cause:?}", path.display());
             })
             .ok()?;
         let data = file.metadata().ok()?;

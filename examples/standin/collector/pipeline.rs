@@ -198,7 +198,8 @@ mod tests {
             "Authorization: Bearer <x> ok"
         );
         assert_eq!(redact(r"[\w.]+@[\w.]+", "from a@b.c"), "from a@b.c");
-        assert_eq!(redact(r"((a)b)", "ab c"), "<x> c".replace("<x>", "<x>b").replace("b c", "b c"));
+        // A group in a group: the real stage goes on behind the inner one.
+        assert_eq!(redact(r"((a)b)", "ab c"), "<x>b c");
     }
 
     #[test]

@@ -251,7 +251,7 @@ fn names(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// A path into JSON, the part of JMESPath that configurations use: `a.b`, `attrs."with.dots"`.
+/// A path into JSON, the part of `JMESPath` that configurations use: `a.b`, `attrs."with.dots"`.
 fn json_path(text: &str) -> Result<Vec<String>, String> {
     let mut path = Vec::new();
     let mut rest = text.trim();

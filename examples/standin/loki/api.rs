@@ -19,6 +19,9 @@ use crate::exposition::seconds;
 /// does not wait at all shall notice.
 pub(super) const NOT_READY: Duration = Duration::from_secs(3);
 
+/// Requests by method, route and status: their number and seconds.
+type Requests = BTreeMap<(String, String, u16), (u64, f64)>;
+
 /// What all requests share.
 pub(super) struct State {
     pub(super) config: Config,
@@ -27,8 +30,7 @@ pub(super) struct State {
     since: Instant,
     /// When the compactor ran last, in seconds since 1970.
     compacted: Mutex<f64>,
-    /// Requests by method, route and status: their number and seconds.
-    requests: Mutex<BTreeMap<(String, String, u16), (u64, f64)>>,
+    requests: Mutex<Requests>,
 }
 
 impl State {
@@ -60,7 +62,7 @@ impl State {
         *last
     }
 
-    pub(super) fn requests(&self) -> MutexGuard<'_, BTreeMap<(String, String, u16), (u64, f64)>> {
+    pub(super) fn requests(&self) -> MutexGuard<'_, Requests> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -264,7 +266,7 @@ fn query(state: &State, asked: &Parameters, now: i64, ranged: bool) -> Result<Va
         let stats = json!({"summary": {"totalEntriesReturned": total}});
         return Ok(json!({"resultType": "streams", "result": streams, "stats": stats}));
     }
-    let stats = json!({"summary": {"totalEntriesReturned": 0}});
+    let empty = json!({"summary": {"totalEntriesReturned": 0}});
     if ranged {
         let (start, end) = span(asked, now, 3600)?;
         let step = match one(asked, "step") {
@@ -286,16 +288,16 @@ fn query(state: &State, asked: &Parameters, now: i64, ranged: bool) -> Result<Va
         }
         let series = logql::range(&store, &expression, start, end, step);
         let result: Vec<Value> = series.iter().map(|one| shown(one, true)).collect();
-        return Ok(json!({"resultType": "matrix", "result": result, "stats": stats}));
+        return Ok(json!({"resultType": "matrix", "result": result, "stats": empty}));
     }
     let at = moment(asked, "time", now)?;
     Ok(match logql::instant(&store, &expression, at) {
         Answer::Scalar(number) => {
-            json!({"resultType": "scalar", "result": [at / 1_000_000_000, number.to_string()], "stats": stats})
+            json!({"resultType": "scalar", "result": [at / 1_000_000_000, number.to_string()], "stats": empty})
         }
         Answer::Series(series) => {
             let result: Vec<Value> = series.iter().map(|one| shown(one, false)).collect();
-            json!({"resultType": "vector", "result": result, "stats": stats})
+            json!({"resultType": "vector", "result": result, "stats": empty})
         }
     })
 }

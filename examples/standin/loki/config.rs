@@ -192,7 +192,8 @@ mod tests {
         assert_eq!(at("compactor.compaction_interval"), Value::from("10m0s"));
         assert_eq!(at("compactor.delete_request_store"), Value::from("filesystem"));
         assert_eq!(at("ingester.wal.replay_memory_ceiling"), Value::from("96MB"));
-        assert_eq!(at("querier.query_timeout").is_null(), false);
+        assert!(!at("limits_config.query_timeout").is_null());
+        assert!(known::at(&printed, "auth_enabled").is_none());
     }
 
     #[test]
@@ -201,13 +202,28 @@ mod tests {
             assert!(ACCEPTED.contains(from), "{from}");
             Config::parse(&ACCEPTED.replace(from, to)).unwrap_err()
         };
-        insta::assert_snapshot!(refused("retention_enabled: true", "retention_on: true"), @"");
-        insta::assert_snapshot!(refused("retention_period: 168h", "retention_period: weekly"), @"");
-        insta::assert_snapshot!(refused("allow_structured_metadata: true", "allow_structured_metadata: 7"), @"");
-        insta::assert_snapshot!(refused("delete_request_store: filesystem", "# nothing"), @"");
-        insta::assert_snapshot!(refused("period: 24h", "period: 168h"), @"");
-        insta::assert_snapshot!(refused("schema: v13", "schema: v12"), @"");
-        insta::assert_snapshot!(refused("retention_period: 168h", "retention_period: 1h"), @"");
+        let field = |line: u8, cause: &str| format!("yaml: unmarshal errors:\n  line {line}: {cause}");
+        assert_eq!(
+            refused("retention_enabled: true", "retention_on: true"),
+            field(31, "field retention_on not found in `compactor`")
+        );
+        assert_eq!(
+            refused("retention_period: 168h", "retention_period: weekly"),
+            field(36, "cannot unmarshal weekly into a duration at `limits_config.retention_period`")
+        );
+        assert_eq!(
+            refused("allow_structured_metadata: true", "allow_structured_metadata: 7"),
+            field(45, "cannot unmarshal 7 into bool at `limits_config.allow_structured_metadata`")
+        );
+        for (from, to, wanted) in [
+            ("delete_request_store: filesystem", "# nothing", "delete-request-store should be configured"),
+            ("period: 24h", "period: 168h", "must be 24h"),
+            ("schema: v13", "schema: v12", "schema v13 is required"),
+            ("retention_period: 168h", "retention_period: 1h", "minimum retention period is 24h"),
+        ] {
+            let message = refused(from, to);
+            assert!(message.starts_with("CONFIG ERROR: ") && message.contains(wanted), "{message}");
+        }
         assert!(Config::parse("server: [").is_err());
         assert!(Config::parse("server: {http_listen_port: 3100}").unwrap_err().contains("no schema config"));
     }

@@ -1,4 +1,4 @@
-//! Durations and sizes as Loki's configuration and LogQL write them.
+//! Durations and sizes as Loki's configuration and `LogQL` write them.
 
 /// Reads `5m`, `1h30m`, `1.5h`, `7d`, `250ms`; gives nanoseconds.
 pub(super) fn parse(text: &str) -> Option<i64> {
@@ -68,7 +68,8 @@ pub(super) fn as_prometheus(nanoseconds: i64) -> String {
             continue;
         }
         if rest / length > 0 {
-            text += &format!("{}{unit}", rest / length);
+            text += &(rest / length).to_string();
+            text += unit;
             rest %= length;
         }
     }

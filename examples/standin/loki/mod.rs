@@ -1,4 +1,4 @@
-//! A stand-in for Loki: takes lines, keeps them in memory, answers a useful part of LogQL.
+//! A stand-in for Loki: takes lines, keeps them in memory, answers a useful part of `LogQL`.
 //!
 //! It reads the same configuration file and refuses what Loki refuses: an unknown field, a value of the wrong
 //! kind, retention without a store for delete requests. What it keeps is bounded and gone with the process.

@@ -124,7 +124,7 @@ fn write(page: &mut Exposition, settings: &Settings, measured: &Measured, starte
                     );
             }
             Err(cause) => {
-                println!("level=error msg=\"unable to read the certificate\" path={path} error={cause:?}")
+                println!("level=error msg=\"unable to read the certificate\" path={path} error={cause:?}");
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 /// What the flags and the environment say.
+#[allow(clippy::struct_excessive_bools, reason = "switches of the real program")]
 #[derive(Debug)]
 pub(super) struct Settings {
     /// Name and address.

@@ -139,7 +139,7 @@ impl<'a> Graph<'a> {
         targets
             .iter()
             .map(|target| {
-                let mut labels = self.labels(target)?;
+                let mut labels = texts(target)?;
                 let pattern = labels.remove("__path__").ok_or("a target has no __path__")?;
                 if pattern.contains('*') && !globbed {
                     return Err(format!("{pattern} has a pattern, and no local.file_match looks for it"));
@@ -167,7 +167,7 @@ impl<'a> Graph<'a> {
         // Alloy names the component as the job unless the labels name one.
         let mut labels: Labels = [("job".to_owned(), id.to_owned())].into();
         if let Some(given) = block.attributes.get("labels") {
-            labels.extend(self.labels(given)?);
+            labels.extend(texts(given)?);
         }
         Ok(Journal {
             path: text("path").map(Into::into),
@@ -177,16 +177,17 @@ impl<'a> Graph<'a> {
             json: block.attributes.get("format_as_json") == Some(&Term::Truth(true)),
         })
     }
+}
 
-    fn labels(&self, term: &Term) -> Result<Labels, String> {
-        let Term::Map(map) = term else { return Err("expected a map of labels".to_owned()) };
-        map.iter()
-            .map(|(name, value)| match json(value)? {
-                Value::String(text) => Ok((name.clone(), text)),
-                other => Err(format!("label {name}: {other} is no text")),
-            })
-            .collect()
-    }
+/// A map of texts.
+fn texts(term: &Term) -> Result<Labels, String> {
+    let Term::Map(map) = term else { return Err("expected a map of labels".to_owned()) };
+    map.iter()
+        .map(|(name, value)| match json(value)? {
+            Value::String(text) => Ok((name.clone(), text)),
+            other => Err(format!("label {name}: {other} is no text")),
+        })
+        .collect()
 }
 
 /// The stages of a `loki.process`, under the names that Promtail gives them.

@@ -1,4 +1,4 @@
-//! A part of LogQL: selectors, line filters, `json`, `logfmt`, label filters; counts and rates over a range,
+//! A part of `LogQL`: selectors, line filters, `json`, `logfmt`, label filters; counts and rates over a range,
 //! sums and the like by labels, arithmetic. What the stand-in does not know it refuses by name.
 
 mod eval;
