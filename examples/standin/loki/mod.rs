@@ -32,21 +32,22 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
         "print-config-stderr",
         "log-config-reverse-order",
     ];
-    let flags = Flags::parse(arguments, &switches, &["config.file", "target", "log.level"])?;
+    let flags = Flags::parse(arguments, &switches, &["config.file", "target", "log.level", "health.url"])?;
     if flags.on("version", false) {
         println!(
             "loki, version {VERSION} (branch: stand-in, revision: stand-in)\n  this is a STAND-IN for Loki"
         );
         return Ok(());
     }
+    // Before any configuration is read, which its caller does not name.
+    if flags.on("health", false) {
+        return ask_health(flags.or("health.url", "http://localhost:3100/ready"));
+    }
     let path = flags.or("config.file", "config.yaml");
     let config = Config::load(Path::new(path), flags.on("config.expand-env", false))?;
     if flags.on("verify-config", false) {
         println!("level=info msg=\"config is valid\" (stand-in for Loki)");
         return Ok(());
-    }
-    if flags.on("health", false) {
-        return ask_health(config.port);
     }
     serve::introduce(&format!("Loki {VERSION}"));
     config.make_folders()?;
@@ -56,12 +57,15 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), String> {
 }
 
 /// What `-health` does: asks the server in the same container.
-fn ask_health(port: u16) -> Result<(), String> {
+fn ask_health(url: &str) -> Result<(), String> {
     actix_web::rt::System::new().block_on(async {
-        let answer = http::get(&format!("http://127.0.0.1:{port}/ready")).await?;
+        let answer = http::get(url).await?;
         match answer.status {
-            200 => Ok(()),
-            status => Err(format!("health check failed: /ready answers {status}")),
+            200 => {
+                println!("Loki is healthy");
+                Ok(())
+            }
+            status => Err(format!("Loki is unhealthy: status code {status}")),
         }
     })
 }

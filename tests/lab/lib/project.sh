@@ -29,6 +29,7 @@ EOF
   application_network: koprogo_koprogo-network
   domain: koprogo.lab
   metrics_auth: true
+  kernel_messages: $(kernel_messages && echo true || echo false)
   alert_email: ops@koprogo.lab
   smtp_smarthost: mail.lab:587
   smtp_host_address: $MAIL_ADDRESS
