@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::project::{self, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::outcome::{ExitCode, Outcome};
 
 /// Loads the environment and makes its secrets unprintable.
@@ -23,6 +23,9 @@ pub(super) fn load(
     let loaded = project::load(context.root, environment, context.identity)?;
     let names = loaded.secrets.names().filter_map(|name| loaded.secrets.get(name).cloned());
     context.output.redact(names);
+    for text in &loaded.release.remarks {
+        let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
+    }
     let environment = &loaded.environment;
     clock.done(format!(
         "{}: {} files, {} services, {}",
@@ -62,7 +65,7 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
         if !deployed.findings.is_empty() {
             reporter.findings(&name, &deployed.findings);
         }
-        let release = &loaded.generated.id;
+        let release = &deployed.release;
         match deployed.result {
             Ok(Outcome::Unchanged) => {
                 reporter.line(&format!("{name}: release {release} runs already; nothing was touched"));

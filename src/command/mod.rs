@@ -1,6 +1,7 @@
 //! One file a subcommand; this one parses the command line and hands over.
 
 mod check;
+mod dashboards;
 mod deploy;
 mod hosts;
 mod interrupt;
@@ -96,6 +97,24 @@ enum Command {
         #[arg(long)]
         fingerprint: Option<String>,
     },
+    /// Keep dashboards of grafana.com in the stack; a deploy needs no internet for them
+    Dashboards {
+        /// The folder below stack/ [default: the only one that keeps dashboards]
+        #[arg(long, global = true, value_name = "NAME")]
+        stack: Option<String>,
+        /// Another address in place of grafana.com
+        #[arg(
+            long,
+            global = true,
+            hide = true,
+            value_name = "URL",
+            env = "PROVISION_GRAFANA_COM",
+            default_value = "https://grafana.com"
+        )]
+        base: String,
+        #[command(subcommand)]
+        command: dashboards::DashboardsCommand,
+    },
     /// Keep the secrets of an environment: one encrypted file
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
@@ -171,6 +190,9 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         }
         Command::Trust { environment, fingerprint } => {
             trust::run(&context, environment.as_deref(), fingerprint.as_deref()).await
+        }
+        Command::Dashboards { stack, base, command } => {
+            dashboards::run(&context, &dashboards::Wanted { command, stack: stack.as_deref(), base }).await
         }
         Command::Secrets(command) => secrets(command, &context).await,
     }

@@ -63,6 +63,8 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
         services,
         volumes: BTreeSet::new(),
         networks: BTreeSet::new(),
+        sought: BTreeMap::new(),
+        remarks: Vec::new(),
     }
 }
 

@@ -38,7 +38,8 @@ pub(super) struct Compose {
 
 /// Reads and checks the compose file.
 ///
-/// `files` are all rendered files of the stack, those with placeholders included.
+/// `files` are all rendered files of the stack, those with placeholders included; `port_variables` the stack's
+/// variables that are ports, with their places in the inventory.
 ///
 /// # Errors
 /// Every broken rule, with its place in the rendered file.
@@ -48,8 +49,18 @@ pub(super) fn read(
     project: &str,
     secrets_dir: &str,
     files: &BTreeMap<String, File>,
+    port_variables: &[(String, u16, Option<Place>)],
 ) -> Result<Compose, Vec<Problem>> {
-    let mut reader = Reader { document, compose_file, project, secrets_dir, files, problems: Vec::new() };
+    let mut reader = Reader {
+        document,
+        compose_file,
+        project,
+        secrets_dir,
+        files,
+        port_variables,
+        published: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     let compose = reader.compose();
     if reader.problems.is_empty() { Ok(compose) } else { Err(reader.problems) }
 }
@@ -60,6 +71,9 @@ struct Reader<'a> {
     project: &'a str,
     secrets_dir: &'a str,
     files: &'a BTreeMap<String, File>,
+    port_variables: &'a [(String, u16, Option<Place>)],
+    /// Port of the host → the service that publishes it.
+    published: BTreeMap<u16, String>,
     problems: Vec<Problem>,
 }
 
@@ -297,6 +311,10 @@ impl Reader<'_> {
             if address == "127.0.0.1"
                 && let Some(number) = number
             {
+                if let Some(other) = self.published.insert(number, name.to_owned()) {
+                    let problem = self.taken(number, &other, name, &path);
+                    self.problems.push(problem);
+                }
                 ports.push(number);
             } else if address == "127.0.0.1" {
                 self.problem(&path, "the published port is not one number", "Like \"127.0.0.1:9090:9090\".");
@@ -309,6 +327,28 @@ impl Reader<'_> {
             }
         }
         ports
+    }
+
+    /// Two services want one port of the host. Where two variables say so, the place is in the inventory.
+    fn taken(&self, port: u16, one: &str, other: &str, path: &[&str]) -> Problem {
+        let of_port = || self.port_variables.iter().filter(|(_, value, _)| *value == port);
+        let names: Vec<String> = of_port().map(|(name, ..)| format!("`{name}`")).collect();
+        let given = of_port().filter_map(|(.., place)| place.as_ref()).max();
+        match given {
+            Some(place) if names.len() > 1 => Problem::new(
+                place.clone(),
+                format!(
+                    "{} are both {port}: `{one}` and `{other}` cannot publish one port",
+                    names.join(" and ")
+                ),
+                "Give one of them a port of its own.",
+            ),
+            _ => self.document.problem(
+                path,
+                format!("`{other}` publishes port {port}, and so does `{one}`"),
+                "Give one of them a port of its own.",
+            ),
+        }
     }
 
     fn secrets(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::error::Problem;
+use crate::error::{Place, Problem};
 use crate::inventory::{Variables, units};
 use crate::yaml::{Document, Value, did_you_mean, suggestion};
 
@@ -32,6 +32,10 @@ struct Declaration {
     min: Option<f64>,
     #[serde(default)]
     max: Option<f64>,
+    /// Of a docker network that the inventory may leave out: how the one is called that is then looked for on
+    /// the host, its compose project's name aside.
+    #[serde(default)]
+    find: Option<String>,
 }
 
 /// `default: null` is a default, and no `default:` is none.
@@ -56,12 +60,26 @@ enum Kind {
     Address,
     HostPort,
     Port,
+    DockerNetwork,
     List,
     Map,
 }
 
-/// The declared variables with the inventory's values over their defaults, each checked, and everything that
-/// is missing (its value is then null), unknown or of the wrong type, with its place in the inventory.
+/// What the variables come to.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// The declared variables with the inventory's values over their defaults; null for what is missing.
+    pub values: BTreeMap<String, Value>,
+    /// What is missing, unknown or of the wrong type, with its place in the inventory.
+    pub problems: Vec<Problem>,
+    /// Variables whose value is to be found on the host → the name of the docker network that is looked for,
+    /// which also stands in `values` until then.
+    pub sought: BTreeMap<String, String>,
+    /// The variables that are ports: name, value, and where the inventory sets it, if it does.
+    pub ports: Vec<(String, u16, Option<Place>)>,
+}
+
+/// Puts the inventory's values over the defaults and checks each.
 ///
 /// # Errors
 /// What is wrong in the declarations.
@@ -69,7 +87,7 @@ pub(super) fn resolve(
     declared: &Document,
     given: &Variables,
     environment: &str,
-) -> Result<(BTreeMap<String, Value>, Vec<Problem>), Problem> {
+) -> Result<Resolved, Problem> {
     let declarations = declared.to::<Declarations>()?.variables;
     let mut problems = Vec::new();
     let known: Vec<&str> = declarations.keys().map(String::as_str).collect();
@@ -82,8 +100,10 @@ pub(super) fn resolve(
         problems.push(Problem::new(given.place(&[name]), what, hint));
     }
     let mut values = BTreeMap::new();
+    let mut sought = BTreeMap::new();
+    let mut ports = Vec::new();
     for (name, declaration) in &declarations {
-        let value = match (given.values.get(name), &declaration.default) {
+        let mut value = match (given.values.get(name), &declaration.default) {
             (Some(value), default) => {
                 let found = problems.len();
                 check(name, declaration, value, given, &mut problems);
@@ -99,13 +119,23 @@ pub(super) fn resolve(
                 Value::Null
             }
         };
+        if let (Kind::DockerNetwork, Value::Null, Some(find)) = (declaration.kind, &value, &declaration.find)
+        {
+            sought.insert(name.clone(), find.clone());
+            value = Value::from(find.as_str());
+        }
+        let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
+        if let (Kind::Port, Some(port)) = (declaration.kind, port) {
+            let place = given.values.contains_key(name).then(|| given.place(&[name]));
+            ports.push((name.clone(), port, place));
+        }
         values.insert(name.clone(), value);
     }
-    Ok((values, problems))
+    Ok(Resolved { values, problems, sought, ports })
 }
 
 fn missing(name: &str, declaration: &Declaration, environment: &str) -> Problem {
-    let place = crate::error::Place::file(format!("inventory/{environment}.yml"));
+    let place = Place::file(format!("inventory/{environment}.yml"));
     let example = match declaration.kind {
         Kind::Email => "ops@example.org",
         Kind::Domain => "koprogo.com",
@@ -169,7 +199,7 @@ fn alike(default: &Value, value: &Value) -> Result<(), (String, String)> {
         Value::String(_) => Kind::String,
         _ => return Ok(()),
     };
-    fits(&Declaration { kind, default: None, help: String::new(), min: None, max: None }, value)
+    fits(&Declaration { kind, default: None, help: String::new(), min: None, max: None, find: None }, value)
 }
 
 fn check(
@@ -231,6 +261,10 @@ fn fits(declaration: &Declaration, value: &Value) -> Result<(), (String, String)
         Kind::HostPort => wrong("is not a host name with a port", "Like smtp.gmail.com:587."),
         Kind::Port if value.as_u64().is_some_and(|port| (1..=65535).contains(&port)) => Ok(()),
         Kind::Port => wrong("is not a port", "A number from 1 to 65535."),
+        Kind::DockerNetwork if is_text && is_network(&text) => Ok(()),
+        Kind::DockerNetwork => {
+            wrong("is not a docker network's name", "As `docker network ls` shows it, like koprogo_default.")
+        }
         Kind::List if value.is_sequence() => Ok(()),
         Kind::List => wrong("is not a list", "Like [one, two]."),
         Kind::Map if value.is_mapping() => Ok(()),
@@ -270,6 +304,11 @@ fn is_domain(text: &str) -> bool {
                 && !label.ends_with('-')
                 && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
         })
+}
+
+fn is_network(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn is_url(text: &str) -> bool {
@@ -314,6 +353,7 @@ mod tests {
             ("address", "172.17.0.1", "172.17.0"),
             ("bool", "true", "'true'"),
             ("int", "5", "five"),
+            ("docker_network", "koprogo_koprogo-network", "koprogo network"),
             ("list", "[a]", "a"),
             ("map", "{a: 1}", "[a]"),
             ("string", "a", "5"),

@@ -3,6 +3,7 @@
 use crate::support::Project;
 
 mod compose;
+mod dashboards;
 mod inventory;
 mod output;
 mod secrets;
