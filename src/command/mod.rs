@@ -1,5 +1,6 @@
 //! One file a subcommand; this one parses the command line and hands over.
 
+mod bootstrap;
 mod check;
 mod dashboards;
 mod deploy;
@@ -67,6 +68,11 @@ enum Command {
         /// Give up after this time [default: `deploy.verify_timeout` of the inventory]
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<std::time::Duration>,
+    },
+    /// Prepare what the stack needs of the application: roles in its databases. May be repeated
+    Bootstrap {
+        /// The environment
+        environment: Option<String>,
     },
     /// Reach the stack's web pages from here, until Ctrl-C
     Tunnel {
@@ -177,6 +183,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         Command::Verify { environment, timeout } => {
             verify::run(&context, environment.as_deref(), *timeout).await
         }
+        Command::Bootstrap { environment } => bootstrap::run(&context, environment.as_deref()).await,
         Command::Tunnel { environment, host } => {
             tunnel::run(&context, environment.as_deref(), host.as_deref()).await
         }

@@ -102,6 +102,7 @@ fn the_whole_stack_is_asked_everything() {
     grafana.login
     grafana.datasources
     grafana.dashboards
+    postgres-exporter.database
     prometheus.ready
     prometheus.configuration
     prometheus.rules

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::release::{File, digest};
-use super::{Mount, Reload, SecretFile, Service, Verify};
+use super::{Database, Mount, Reload, SecretFile, Service, Verify};
 use crate::error::{Place, Problem};
 use crate::secrets::token;
 use crate::yaml::{Document, Value};
@@ -19,6 +19,7 @@ struct Extension {
     reload: Option<Reload>,
     watch: Vec<String>,
     verify: Option<Verify>,
+    database: Option<Database>,
     one_shot: bool,
 }
 
@@ -177,6 +178,9 @@ impl Reader<'_> {
         let mounts = self.mounts(name, definition);
         let ports = self.ports(name, definition);
         let secrets = self.secrets(name, &extension, &mounts);
+        if let Some(database) = &extension.database {
+            self.database(name, database);
+        }
         Service {
             name: name.to_owned(),
             container: text("container_name").unwrap_or_else(|| format!("{}-{name}-1", self.project)),
@@ -189,6 +193,7 @@ impl Reader<'_> {
             reload: extension.reload,
             watch: extension.watch,
             verify: extension.verify,
+            database: extension.database,
             depends_on: names_of(definition.get("depends_on")),
             one_shot: extension.one_shot,
         }
@@ -393,6 +398,25 @@ impl Reader<'_> {
             result.insert(file.clone(), value);
         }
         result
+    }
+
+    /// Names that psql is given as words, and its file.
+    fn database(&mut self, name: &str, database: &Database) {
+        let at = |key| ["services", name, "x-provision", "database", key];
+        for (key, value) in [
+            ("container", &database.container),
+            ("user", &database.user),
+            ("name", &database.name),
+            ("role", &database.role),
+        ] {
+            if !is_plain(value.trim_start_matches('_')) {
+                let what = format!("{value:?} cannot be the {key} of a database");
+                self.problem(&at(key), what, "Letters, digits, `-`, `_` and `.`.");
+            }
+        }
+        if !self.files.contains_key(&database.sql) {
+            self.problem(&at("sql"), format!("the stack has no file `{}`", database.sql), "");
+        }
     }
 
     /// A placeholder in the compose file would end up in `docker inspect`.

@@ -68,6 +68,7 @@ impl Release {
                     SecretFile::Template { names: used, .. } => names.extend(used.iter().cloned()),
                 }
             }
+            names.extend(service.database.iter().map(|database| database.password.clone()));
             if let Some(Verify::Grafana { password, .. }) = &service.verify {
                 names.insert(password.clone());
             }
