@@ -113,7 +113,7 @@ async fn take(shelf: &mut Shelf, base: &str, id: u32, revision: Option<u32>) -> 
 fn missing(shelf: &Shelf) -> Vec<(u32, Option<u32>)> {
     let entries = shelf.lock.dashboards.iter();
     entries
-        .filter(|(id, _)| matches!(shelf.state(**id), Some(State::Wanted | State::Gone)))
+        .filter(|(id, _)| shelf.state(**id) == Some(State::Missing))
         .map(|(id, entry)| (*id, entry.fetched.as_ref().map(|pin| pin.revision)))
         .collect()
 }

@@ -23,9 +23,6 @@ pub(super) fn load(
     let loaded = project::load(context.root, environment, context.identity)?;
     let names = loaded.secrets.names().filter_map(|name| loaded.secrets.get(name).cloned());
     context.output.redact(names);
-    for text in &loaded.release.remarks {
-        let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
-    }
     let environment = &loaded.environment;
     clock.done(format!(
         "{}: {} files, {} services, {}",
@@ -40,6 +37,13 @@ pub(super) fn load(
     Ok(loaded)
 }
 
+/// Says what the operator should know of the release, before something is made of it.
+pub(super) fn remarks(loaded: &Loaded, events: &crate::event::Sender) {
+    for text in &loaded.release.remarks {
+        let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
+    }
+}
+
 /// `provision deploy`.
 pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
     let mut reporter = context.reporter();
@@ -50,6 +54,7 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
             return Err(error);
         }
     };
+    remarks(&loaded, &reporter.events());
     let actor = actor(context.root).await;
     let interrupt = Interrupt::listen(reporter.events());
     let mut tasks = JoinSet::new();

@@ -16,6 +16,7 @@ pub(super) async fn run(
     let events = reporter.events();
     let looked = async {
         let loaded = hosts::load(context, environment, &events)?;
+        hosts::remarks(&loaded, &events);
         let mut plans = Vec::new();
         for host in &loaded.environment.hosts {
             let name = host.name.to_string();

@@ -34,7 +34,7 @@ pub fn bind(id: u32, fetched: Value, datasources: &BTreeMap<String, String>) -> 
         return Err("it is not a dashboard: it has no title or no panels".to_owned());
     }
     let mut binder = Binder { datasources, names: BTreeMap::new(), remarks: Vec::new() };
-    binder.inputs(dashboard.remove("__inputs"));
+    binder.inputs(dashboard.remove("__inputs").as_ref());
     binder.variables(&mut dashboard);
     if dashboard.remove("__elements").is_some_and(|elements| !is_empty(&elements)) {
         binder.remark(
@@ -98,8 +98,8 @@ impl Binder<'_> {
     }
 
     /// What is asked for at import: `{"name": "DS_PROMETHEUS", "type": "datasource", "pluginId": "prometheus"}`.
-    fn inputs(&mut self, inputs: Option<Value>) {
-        for input in inputs.as_ref().and_then(Value::as_array).into_iter().flatten() {
+    fn inputs(&mut self, inputs: Option<&Value>) {
+        for input in inputs.and_then(Value::as_array).into_iter().flatten() {
             let text = |key: &str| input[key].as_str().unwrap_or_default().to_owned();
             let name = text("name");
             if text("type") == "datasource" {

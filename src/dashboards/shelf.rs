@@ -23,10 +23,8 @@ pub struct Shelf {
 pub enum State {
     /// As it was fetched.
     Here,
-    /// Wanted, not fetched yet.
-    Wanted,
-    /// Fetched, and its file is gone.
-    Gone,
+    /// Wanted and not fetched yet, or its file is gone.
+    Missing,
     /// Not what was fetched.
     Edited,
 }
@@ -37,8 +35,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             State::Here => "here",
-            State::Wanted => "missing",
-            State::Gone => "missing",
+            State::Missing => "missing",
             State::Edited => "edited",
         }
     }
@@ -69,8 +66,7 @@ impl Shelf {
         let entry = self.lock.dashboards.get(&id)?;
         let here = std::fs::read(self.folder.join(path_of(id))).ok();
         Some(match (&entry.fetched, here) {
-            (None, None) => State::Wanted,
-            (Some(_), None) => State::Gone,
+            (_, None) => State::Missing,
             (Some(pin), Some(bytes)) if pin.sha256 == (self.digest)(&bytes) => State::Here,
             _ => State::Edited,
         })

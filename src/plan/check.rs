@@ -61,7 +61,7 @@ pub enum Question {
     Query {
         /// Port.
         port: u16,
-        /// PromQL.
+        /// In Prometheus' language.
         query: String,
         /// What to do when it does not.
         remedy: String,
