@@ -1,10 +1,11 @@
 //! `provision` puts a Docker Compose stack on servers over SSH and proves that it runs.
 //!
 //! The rooms, in the order in which data walks through them; each knows only those above it:
-//! `inventory` → `secrets` → `stack` → `plan` → `ssh` → `host` → `verify` → `report` → `command`.
+//! `inventory` → `secrets` → `dashboards` → `stack` → `plan` → `ssh` → `host` → `verify` → `report` → `command`.
 //! `docs/architecture.md` has the picture.
 
 pub mod command;
+pub mod dashboards;
 pub mod error;
 pub mod event;
 pub mod host;

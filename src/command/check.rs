@@ -24,8 +24,11 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
     }
     let mut outcomes = Vec::new();
     for name in names {
-        let result = check(context, &name).map(|text| {
+        let result = check(context, &name).map(|(text, remarks)| {
             reporter.line(&text);
+            for remark in remarks {
+                reporter.remark(&name, &remark);
+            }
             Outcome::Verified
         });
         outcomes.push(reporter.conclude(&name, result));
@@ -39,7 +42,8 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
     Ok(code)
 }
 
-fn check(context: &Context<'_>, name: &str) -> Result<String> {
+/// What was looked at, and what the operator should know of it.
+fn check(context: &Context<'_>, name: &str) -> Result<(String, Vec<String>)> {
     let environment = Environment::load(context.root, name)?;
     let mut problems = Vec::new();
     let release = project::collect(&mut problems, stack::load(&environment))?;
@@ -62,11 +66,14 @@ fn check(context: &Context<'_>, name: &str) -> Result<String> {
         }
     }
     match release {
-        Some(release) if problems.is_empty() => Ok(format!(
-            "{name}: ok ({} files, {} services, {count} checks{remark})",
-            release.files.len(),
-            release.services.len()
-        )),
+        Some(release) if problems.is_empty() => {
+            let text = format!(
+                "{name}: ok ({} files, {} services, {count} checks{remark})",
+                release.files.len(),
+                release.services.len()
+            );
+            Ok((text, release.remarks))
+        }
         _ => Err(Error::problems(format!("load {name}"), problems)),
     }
 }

@@ -23,6 +23,8 @@ const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
 
 /// What a deploy of one host came to, with the checks' findings where it got that far.
 pub(super) struct Deployed {
+    /// The release: a host may need one of its own.
+    pub release: plan::ReleaseId,
     pub result: Result<Outcome>,
     pub findings: Vec<Finding>,
 }
@@ -35,14 +37,20 @@ pub(super) async fn deploy(
     events: event::Sender,
     interrupt: Interrupt,
 ) -> Deployed {
-    let mut deploy =
-        Deploy { loaded: &loaded, host: &host, events: &events, findings: Vec::new(), actor, interrupt };
+    let mut deploy = Deploy {
+        loaded: loaded.clone(),
+        host: &host,
+        events: &events,
+        findings: Vec::new(),
+        actor,
+        interrupt,
+    };
     let result = deploy.run().await.map_err(|error| error.host(host.name.to_string()));
-    Deployed { result, findings: deploy.findings }
+    Deployed { release: deploy.loaded.generated.id.clone(), result, findings: deploy.findings }
 }
 
 struct Deploy<'a> {
-    loaded: &'a Arc<Loaded>,
+    loaded: Arc<Loaded>,
     host: &'a Host,
     events: &'a event::Sender,
     findings: Vec<Finding>,
@@ -63,6 +71,7 @@ impl Deploy<'_> {
             looked = self.look() => looked?,
             () = interrupt.asked() => return only_looked(),
         };
+        self.loaded = reached.loaded.clone();
         if !plan.is_empty() {
             return self.change(reached, &plan).await;
         }
@@ -74,14 +83,15 @@ impl Deploy<'_> {
 
     /// Looks at the host and plans; changes nothing.
     async fn look(&self) -> Result<(Reached, Plan)> {
-        let reached = reach::reach(self.loaded, self.host, self.events).await?;
+        let reached = reach::reach(&self.loaded, self.host, self.events).await?;
+        let loaded = &reached.loaded;
         if let Some(holder) = &reached.state.holder {
             return Err(returned::locked(holder));
         }
-        let least = self.loaded.environment.deploy.min_free_disk;
-        plan::requirements(&self.loaded.release, &reached.state, least)?;
+        let least = loaded.environment.deploy.min_free_disk;
+        plan::requirements(&loaded.release, &reached.state, least)?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
-        let plan = make_plan(self.loaded, &reached.state);
+        let plan = make_plan(loaded, &reached.state);
         if plan.is_empty() {
             clock.done(format!("release {} runs already: nothing to do", plan.release));
         } else {
@@ -95,12 +105,12 @@ impl Deploy<'_> {
     /// Nothing to do: the instant checks decide.
     async fn unchanged(&mut self, reached: Reached) -> Result<Outcome> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
-        let Reached { session, state, opened } = reached;
+        let Reached { session, state, opened, .. } = reached;
         let timeout = self.loaded.environment.deploy.verify_timeout;
         let (checks, name) = (&self.loaded.checks, self.name());
         let (found, more) = tokio::join!(
-            reach::containers(self.loaded, self.host, &session, state, timeout, self.events),
-            reach::ask(self.loaded, &name, &session, checks, opened, timeout, self.events)
+            reach::containers(&self.loaded, self.host, &session, state, timeout, self.events),
+            reach::ask(&self.loaded, &name, &session, checks, opened, timeout, self.events)
         );
         self.findings = found;
         self.findings.extend(more);
@@ -111,7 +121,7 @@ impl Deploy<'_> {
     }
 
     async fn change(&mut self, reached: Reached, plan: &Plan) -> Result<Outcome> {
-        let Reached { session, state, opened } = reached;
+        let Reached { loaded, session, state, opened } = reached;
         // The streams lead to containers that may be replaced.
         drop(opened);
         let clock = Clock::start(self.events, &self.name(), Stage::Send);
@@ -130,7 +140,7 @@ impl Deploy<'_> {
         )?;
         let size = bundle.archive.len();
         let order = Order {
-            environment: &self.loaded.environment,
+            environment: &loaded.environment,
             host: self.host,
             actor: self.actor.clone(),
             nonce: hex::encode(rand::random::<[u8; 8]>()),
@@ -139,7 +149,7 @@ impl Deploy<'_> {
         clock.done(format!("{size} bytes"));
         let clock = Clock::start(self.events, &self.name(), Stage::Activate);
         let mut link =
-            Link { loaded: self.loaded, host: self.host, events: self.events, session, until: None };
+            Link { loaded: self.loaded.clone(), host: self.host, events: self.events, session, until: None };
         if let Some(ended) = self.follow(&mut link, &mut activation, &order).await? {
             self.ended(&link.session, &ended, plan, &[]).await
         } else {
@@ -163,7 +173,7 @@ impl Deploy<'_> {
             let asked = async {
                 let (checks, session) = (&self.loaded.checks, &link.session);
                 let (opened, events) = (Opened::default(), self.events);
-                let checks = reach::ask(self.loaded, &name, session, checks, opened, timeout, events);
+                let checks = reach::ask(&self.loaded, &name, session, checks, opened, timeout, events);
                 tokio::join!(checks, host::probe(session, self.host, &self.loaded.environment))
             };
             let (checks, state) = tokio::select! {
@@ -181,7 +191,7 @@ impl Deploy<'_> {
             }
         };
         self.findings =
-            reach::containers(self.loaded, self.host, &link.session, state, timeout, self.events).await;
+            reach::containers(&self.loaded, self.host, &link.session, state, timeout, self.events).await;
         self.findings.extend(checks);
         if self.findings.iter().any(Finding::fails) {
             let clock = Clock::start(self.events, &self.name(), Stage::Return);
@@ -196,7 +206,7 @@ impl Deploy<'_> {
 
         let clock = Clock::start(self.events, &self.name(), Stage::Confirm);
         // A new connection: it proves that this deploy did not lock us out.
-        let fresh = Session::connect(self.host, &reach::options(self.loaded)).await;
+        let fresh = Session::connect(self.host, &reach::options(&self.loaded)).await;
         let confirmed = match &fresh {
             Ok(session) => host::answer(session, order, Answer::Confirm).await,
             Err(error) => Err(error.clone()),
@@ -291,7 +301,7 @@ impl Deploy<'_> {
         match ended.outcome.as_str() {
             "returned" => {
                 let proved =
-                    returned::prove_old(self.loaded, self.host, session, plan, failed, self.events).await;
+                    returned::prove_old(&self.loaded, self.host, session, plan, failed, self.events).await;
                 Err(match proved {
                     Ok(text) => error.hint(text),
                     Err(found) => {
@@ -306,7 +316,7 @@ impl Deploy<'_> {
 
 /// The connection to a host, replaced when it is lost.
 struct Link<'a> {
-    loaded: &'a Arc<Loaded>,
+    loaded: Arc<Loaded>,
     host: &'a Host,
     events: &'a event::Sender,
     session: Session,
@@ -325,7 +335,7 @@ impl Link<'_> {
             tokio::time::sleep(RECONNECT_PAUSE).await;
         }
         loop {
-            match reach::connect(self.loaded, self.host, self.events).await {
+            match reach::connect(&self.loaded, self.host, self.events).await {
                 Ok(session) if tokio::time::Instant::now() < until => {
                     self.session = session;
                     return Ok(());

@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::project::{self, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::outcome::{ExitCode, Outcome};
 
 /// Loads the environment and makes its secrets unprintable.
@@ -37,6 +37,13 @@ pub(super) fn load(
     Ok(loaded)
 }
 
+/// Says what the operator should know of the release, before something is made of it.
+pub(super) fn remarks(loaded: &Loaded, events: &crate::event::Sender) {
+    for text in &loaded.release.remarks {
+        let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
+    }
+}
+
 /// `provision deploy`.
 pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
     let mut reporter = context.reporter();
@@ -47,6 +54,7 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
             return Err(error);
         }
     };
+    remarks(&loaded, &reporter.events());
     let actor = actor(context.root).await;
     let interrupt = Interrupt::listen(reporter.events());
     let mut tasks = JoinSet::new();
@@ -62,7 +70,7 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
         if !deployed.findings.is_empty() {
             reporter.findings(&name, &deployed.findings);
         }
-        let release = &loaded.generated.id;
+        let release = &deployed.release;
         match deployed.result {
             Ok(Outcome::Unchanged) => {
                 reporter.line(&format!("{name}: release {release} runs already; nothing was touched"));

@@ -1,6 +1,8 @@
 //! One file a subcommand; this one parses the command line and hands over.
 
+mod bootstrap;
 mod check;
+mod dashboards;
 mod deploy;
 mod hosts;
 mod interrupt;
@@ -67,6 +69,11 @@ enum Command {
         #[arg(long, value_name = "DURATION", value_parser = duration)]
         timeout: Option<std::time::Duration>,
     },
+    /// Prepare what the stack needs of the application: roles in its databases. May be repeated
+    Bootstrap {
+        /// The environment
+        environment: Option<String>,
+    },
     /// Reach the stack's web pages from here, until Ctrl-C
     Tunnel {
         /// The environment
@@ -95,6 +102,24 @@ enum Command {
         /// Accept this fingerprint without asking (SHA256:…)
         #[arg(long)]
         fingerprint: Option<String>,
+    },
+    /// Keep dashboards of grafana.com in the stack; a deploy needs no internet for them
+    Dashboards {
+        /// The folder below stack/ [default: the only one that keeps dashboards]
+        #[arg(long, global = true, value_name = "NAME")]
+        stack: Option<String>,
+        /// Another address in place of grafana.com
+        #[arg(
+            long,
+            global = true,
+            hide = true,
+            value_name = "URL",
+            env = "PROVISION_GRAFANA_COM",
+            default_value = "https://grafana.com"
+        )]
+        base: String,
+        #[command(subcommand)]
+        command: dashboards::DashboardsCommand,
     },
     /// Keep the secrets of an environment: one encrypted file
     #[command(subcommand)]
@@ -158,6 +183,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         Command::Verify { environment, timeout } => {
             verify::run(&context, environment.as_deref(), *timeout).await
         }
+        Command::Bootstrap { environment } => bootstrap::run(&context, environment.as_deref()).await,
         Command::Tunnel { environment, host } => {
             tunnel::run(&context, environment.as_deref(), host.as_deref()).await
         }
@@ -171,6 +197,9 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         }
         Command::Trust { environment, fingerprint } => {
             trust::run(&context, environment.as_deref(), fingerprint.as_deref()).await
+        }
+        Command::Dashboards { stack, base, command } => {
+            dashboards::run(&context, &dashboards::Wanted { command, stack: stack.as_deref(), base }).await
         }
         Command::Secrets(command) => secrets(command, &context).await,
     }

@@ -16,15 +16,17 @@ pub(super) async fn run(
     let events = reporter.events();
     let looked = async {
         let loaded = hosts::load(context, environment, &events)?;
+        hosts::remarks(&loaded, &events);
         let mut plans = Vec::new();
         for host in &loaded.environment.hosts {
             let name = host.name.to_string();
             let planned = async {
                 let reached = reach::reach(&loaded, host, &events).await?;
                 reached.session.close().await;
+                let loaded = &reached.loaded;
                 let least = loaded.environment.deploy.min_free_disk;
                 plan::requirements(&loaded.release, &reached.state, least)?;
-                Ok(deploy::make_plan(&loaded, &reached.state))
+                Ok(deploy::make_plan(loaded, &reached.state))
             };
             let planned = planned.await.map_err(|error: crate::error::Error| error.host(&name));
             if let Ok(plan) = &planned {

@@ -13,7 +13,7 @@ use crate::stack::{self, Release};
 /// Everything that is known before a host is asked.
 pub(super) struct Loaded {
     pub environment: Environment,
-    pub secrets: Secrets,
+    pub secrets: Arc<Secrets>,
     pub release: Release,
     pub generated: Generated,
     pub checks: Vec<Check>,
@@ -64,13 +64,36 @@ pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> 
     let (Some(release), true) = (release, problems.is_empty()) else {
         return Err(Error::problems(format!("load {name}"), problems));
     };
-    let fingerprints = release
-        .secret_names()
-        .into_iter()
-        .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
-        .collect();
-    let generated = plan::generate(&release, &fingerprints);
-    Ok(Arc::new(Loaded { environment, secrets, release, generated, checks }))
+    Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, checks)))
+}
+
+impl Loaded {
+    fn new(environment: Environment, secrets: Arc<Secrets>, release: Release, checks: Vec<Check>) -> Self {
+        let fingerprints = release
+            .secret_names()
+            .into_iter()
+            .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
+            .collect();
+        let generated = plan::generate(&release, &fingerprints);
+        Self { environment, secrets, release, generated, checks }
+    }
+
+    /// The same for a host that looks like `state`: with what the inventory leaves to be found there. Where
+    /// that cannot be told it stays as it is, and the host does not meet the requirements.
+    ///
+    /// # Errors
+    /// Usage: the stack cannot be rendered with what was found.
+    pub(super) fn on(self: &Arc<Self>, state: &plan::HostState) -> Result<Arc<Self>> {
+        let found = plan::networks(&self.release, state).unwrap_or_default();
+        if found.is_empty() || found == self.release.sought {
+            return Ok(self.clone());
+        }
+        let environment = self.environment.with_variables(&found);
+        let release = stack::load(&environment)?;
+        let checks = plan::checks(&release)
+            .map_err(|problems| Error::problems(format!("load {}", environment.name), problems))?;
+        Ok(Arc::new(Self::new(environment, self.secrets.clone(), release, checks)))
+    }
 }
 
 /// The secrets, where the release needs some or there is a file.

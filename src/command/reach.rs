@@ -67,6 +67,8 @@ pub(super) async fn connect(loaded: &Loaded, host: &Host, events: &event::Sender
 
 /// A host that was looked at.
 pub(super) struct Reached {
+    /// What is to run there, with what was found there.
+    pub loaded: Arc<Loaded>,
     pub session: Session,
     pub state: HostState,
     /// Streams that were opened while the host was probed.
@@ -77,7 +79,7 @@ pub(super) struct Reached {
 ///
 /// # Errors
 /// Those of connection and probe.
-pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) -> Result<Reached> {
+pub(super) async fn reach(loaded: &Arc<Loaded>, host: &Host, events: &event::Sender) -> Result<Reached> {
     let session = connect(loaded, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let forward = OverSsh(session.clone());
@@ -93,7 +95,8 @@ pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) 
     };
     let current = state.current.as_ref().map_or("nothing of ours".to_owned(), |id| format!("release {id}"));
     clock.done(format!("{docker}, {current} runs"));
-    Ok(Reached { session, state, opened })
+    let loaded = loaded.on(&state)?;
+    Ok(Reached { loaded, session, state, opened })
 }
 
 /// Findings about the containers; while one is only starting the host is probed again, until `timeout` is over.

@@ -6,11 +6,13 @@ mod activation;
 mod log;
 mod logs;
 mod probe;
+mod role;
 mod scripts;
 mod units;
 
 pub use activation::{Activation, Answer, Ended, Order, answer, start};
 pub use logs::logs;
 pub use probe::{old_checks, probe};
+pub use role::apply_role;
 pub use scripts::installed;
 pub use units::units;

@@ -1,5 +1,7 @@
 //! One exec that looks at a host.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::scripts;
@@ -57,6 +59,15 @@ struct Line {
     restarts: u32,
     exit_code: i32,
     digest: Option<String>,
+    /// What docker has below `HostConfig.PortBindings`; null where nothing is published.
+    #[serde(default)]
+    ports: Option<BTreeMap<String, Option<Vec<Binding>>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Binding {
+    host_port: String,
 }
 
 fn parse(output: &Output) -> Result<HostState> {
@@ -94,6 +105,7 @@ fn parse(output: &Output) -> Result<HostState> {
             "network" => {
                 state.networks.insert(value.to_owned());
             }
+            "listen" => state.listening.extend(listener(value)),
             "interrupted" => state.interrupted = Some(value.to_owned()),
             "holder" => state.holder = Some(value.to_owned()),
             "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
@@ -101,6 +113,18 @@ fn parse(output: &Output) -> Result<HostState> {
         }
     }
     Ok(state)
+}
+
+/// The port of a line `ADDRESS PORT` of /proc/net/tcp or tcp6, in hex digits, if it stands in the way of
+/// 127.0.0.1. The kernel prints an address in words of the machine's byte order.
+fn listener(value: &str) -> Option<u16> {
+    let (address, port) = value.split_once(' ')?;
+    let v4 =
+        address.strip_prefix("0000000000000000FFFF0000").or(address.strip_prefix("00000000000000000000FFFF"));
+    let v4 = v4.unwrap_or(address);
+    let is_any = v4.bytes().all(|digit| digit == b'0');
+    let is_loopback = matches!(v4, "0100007F" | "7F000001");
+    (is_any || is_loopback).then(|| u16::from_str_radix(port, 16).ok())?
 }
 
 fn container(json: &str) -> Option<Container> {
@@ -115,6 +139,14 @@ fn container(json: &str) -> Option<Container> {
         restarts: line.restarts,
         exit_code: line.exit_code,
         digest: line.digest.unwrap_or_default(),
+        ports: line
+            .ports
+            .into_iter()
+            .flat_map(BTreeMap::into_values)
+            .flatten()
+            .flatten()
+            .filter_map(|binding| binding.host_port.parse().ok())
+            .collect(),
     })
 }
 
@@ -152,11 +184,16 @@ mod tests {
         let text = "provision-probe 1\nsystemd yes\nhostkey ssh-ed25519 AAAA\nfree 1024\ncurrent 0123\n\
                     digest dd\nfile aa prometheus/a b.yml\nscript bb lib.sh\nfingerprint smtp ff\nunsealed yes\n\
                     docker 26.1.5\ncontainer {\"service\":\"db\",\"name\":\"/x-db-1\",\"id\":\"1\",\"image\":\"i:1\",\
-                    \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null}\nend\n";
+                    \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null,\
+                    \"ports\":{\"9090/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"9090\"}],\"1/udp\":null}}\n\
+                    listen 0100007F 0BB9\nlisten 00000000000000000000000000000000 0050\n\
+                    listen 0000000000000000FFFF00000100007F 0051\nlisten 0500000A 0052\nend\n";
         let state = parse(&output(text, "", 0)).unwrap();
         assert_eq!(state.docker.as_deref(), Some("26.1.5"));
         assert_eq!(state.files["prometheus/a b.yml"], "aa");
         assert_eq!(state.containers[0].name, "x-db-1");
+        assert_eq!(state.containers[0].ports, [9090]);
+        assert_eq!(state.listening, [3001, 80, 81].into());
         assert_eq!(state.disk_free, 1024);
         assert!(state.unsealed && state.systemd);
     }

@@ -21,6 +21,9 @@ pub(super) const ANSWER: &str = concat!(include_str!("scripts/lib.sh"), include_
 /// Prints a kept release's checks.
 pub(super) const CHECKS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/checks.sh"));
 
+/// Runs SQL in a database of a container.
+pub(super) const ROLE: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/role.sh"));
+
 /// Prints a service's log.
 pub(super) const LOGS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/logs.sh"));
 

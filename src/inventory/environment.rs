@@ -103,6 +103,15 @@ impl Environment {
         format!("/run/provision/{}", self.project)
     }
 
+    /// The same environment with these variables set, whatever the inventory says.
+    #[must_use]
+    pub fn with_variables(&self, values: &BTreeMap<String, String>) -> Self {
+        let mut environment = self.clone();
+        let values = values.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        environment.variables.values.extend(values);
+        environment
+    }
+
     /// The environment to use: `name`, else `default:` of all.yml, else the only one.
     ///
     /// # Errors

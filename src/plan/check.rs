@@ -57,6 +57,15 @@ pub enum Question {
         /// Port.
         port: u16,
     },
+    /// Prometheus: an instant query gives 1, in every series of its result.
+    Query {
+        /// Port.
+        port: u16,
+        /// In Prometheus' language.
+        query: String,
+        /// What to do when it does not.
+        remedy: String,
+    },
     /// Grafana: `/api/health` says that its database is ok.
     GrafanaHealth {
         /// Port.
@@ -119,6 +128,7 @@ impl Check {
             | Question::Rules { port, .. }
             | Question::Configuration { port, .. }
             | Question::Alertmanagers { port }
+            | Question::Query { port, .. }
             | Question::GrafanaHealth { port }
             | Question::GrafanaLogin { port, .. }
             | Question::GrafanaDatasources { port, .. }

@@ -14,8 +14,12 @@ pub fn checks(release: &Release) -> Result<Vec<Check>, Vec<Problem>> {
     let mut checks = Vec::new();
     let mut problems = Vec::new();
     for (name, service) in &release.services {
-        let Some(verify) = &service.verify else { continue };
-        match questions(release, service, verify) {
+        let asked = service.verify.as_ref().map(|verify| questions(release, service, verify));
+        let asked = asked.unwrap_or_else(|| Ok(Vec::new())).map(|mut list| {
+            list.extend(database(release, service));
+            list
+        });
+        match asked {
             Ok(questions) => checks.extend(questions.into_iter().map(|(what, question)| Check {
                 name: format!("{name}.{what}"),
                 service: name.clone(),
@@ -96,6 +100,22 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
             Ok(list)
         }
     }
+}
+
+/// Whether the role that a service was given in a database can log in, as Prometheus sees it.
+fn database(release: &Release, service: &Service) -> Option<(&'static str, Question)> {
+    let database = service.database.as_ref()?;
+    let query = database.up.clone()?;
+    let port = release.services.values().find_map(|service| match service.verify {
+        Some(Verify::Prometheus { port, .. }) => Some(port),
+        _ => None,
+    })?;
+    let remedy = format!(
+        "`provision bootstrap` makes the role {} in {} and gives it the password of the secrets file; then deploy. \
+         If the database itself is down, start it. `provision logs {}` has the reason.",
+        database.role, database.name, service.name
+    );
+    Some(("database", Question::Query { port, query, remedy }))
 }
 
 fn configuration(release: &Release, path: &str) -> Result<(Document, String), Problem> {

@@ -179,6 +179,7 @@ fn the_whole_stack_is_asked_everything() {
     grafana.datasources
     grafana.dashboards
     loki.ready
+    postgres-exporter.database
     prometheus.ready
     prometheus.configuration
     prometheus.rules

@@ -66,6 +66,8 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
             .hint("`deploy: {min_free_disk: …}` in the inventory is the limit."));
         }
     }
+    taken_ports(release, state)?;
+    super::networks(release, state)?;
     let missing: Vec<&str> =
         release.networks.iter().filter(|name| !state.networks.contains(*name)).map(String::as_str).collect();
     if !missing.is_empty() {
@@ -76,6 +78,29 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
         )));
     }
     Ok(())
+}
+
+/// A port that a service would publish and that something else of the host has.
+fn taken_ports(release: &Release, state: &HostState) -> Result<()> {
+    let ours = |port: &u16| {
+        state
+            .containers
+            .iter()
+            .any(|container| container.state == "running" && container.ports.contains(port))
+    };
+    let taken: Vec<String> = release
+        .services
+        .values()
+        .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
+        .filter(|(_, port)| state.listening.contains(*port) && !ours(port))
+        .map(|(service, port)| format!("port {port}, which `{}` publishes", service.name))
+        .collect();
+    let Some(first) = taken.first() else { return Ok(()) };
+    let port = first.trim_start_matches("port ").split(',').next().unwrap_or_default();
+    Err(Error::new(Kind::Failed, "prepare the host")
+        .cause(format!("something else on the host listens on {}", taken.join(", and on ")))
+        .hint(format!("`ss -ltnp 'sport = :{port}'` on the host says what it is: stop it."))
+        .hint("Or give the service another port in the inventory. Nothing was changed."))
 }
 
 #[cfg(test)]
@@ -92,6 +117,8 @@ mod tests {
             services: BTreeMap::new(),
             volumes: BTreeSet::new(),
             networks: BTreeSet::from(["app".to_owned()]),
+            sought: BTreeMap::new(),
+            remarks: Vec::new(),
         }
     }
 
@@ -121,6 +148,20 @@ mod tests {
         insta::assert_snapshot!(refusal(&HostState { compose: None, ..good() }), @"prepare the host: docker has no `compose` | Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).");
         insta::assert_snapshot!(refusal(&HostState { disk_free: 5 << 20, ..good() }), @"prepare the host: the disk is full: 5 MB free for the remote folder, 1024 MB are wanted | Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large. `deploy: {min_free_disk: …}` in the inventory is the limit.");
         insta::assert_snapshot!(refusal(&HostState { networks: BTreeSet::new(), ..good() }), @"prepare the host: the docker network app is not there | It belongs to the application: start that first, or correct its name in the inventory. There are: .");
+        let mut taken = release();
+        let mut grafana = super::super::testing::release(&[super::super::testing::Sketch::default()]);
+        grafana.services.get_mut("s0").unwrap().ports = vec![3001, 9090];
+        taken.services = grafana.services;
+        let mut busy = HostState { listening: BTreeSet::from([22, 3001]), ..good() };
+        let error = requirements(&taken, &busy, 1 << 30).unwrap_err();
+        insta::assert_snapshot!(format!("{error} | {}", error.hints().join(" ")), @"prepare the host: something else on the host listens on port 3001, which `s0` publishes | `ss -ltnp 'sport = :3001'` on the host says what it is: stop it. Or give the service another port in the inventory. Nothing was changed.");
+        busy.current = Some(super::super::ReleaseId("0".to_owned()));
+        busy.containers = vec![super::super::Container {
+            state: "running".to_owned(),
+            ports: vec![3001],
+            ..super::super::Container::default()
+        }];
+        assert!(requirements(&taken, &busy, 1 << 30).is_ok(), "its own container has the port");
         let no_age = HostState { missing_commands: BTreeSet::from(["age".to_owned()]), ..good() };
         insta::assert_snapshot!(refusal(&no_age), @"prepare the host: these commands are missing: age | Install them: `apt-get install age util-linux coreutils tar mount`.");
     }

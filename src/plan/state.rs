@@ -25,6 +25,8 @@ pub struct Container {
     pub exit_code: i32,
     /// Our label: what it was created from (see [`super::labels`]).
     pub digest: String,
+    /// Ports of the host that it publishes, while it runs.
+    pub ports: Vec<u16>,
 }
 
 impl Container {
@@ -80,6 +82,8 @@ pub struct HostState {
     pub unsealed: bool,
     /// Names of docker networks on the host.
     pub networks: BTreeSet<String>,
+    /// Ports on which something listens that a service could not publish on 127.0.0.1 any more.
+    pub listening: BTreeSet<u16>,
     /// An interrupted activation's release, if its journal is still there.
     pub interrupted: Option<String>,
     /// Who holds the lock, if somebody does.

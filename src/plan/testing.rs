@@ -50,6 +50,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
                 .then(|| Reload { paths: vec![format!("{name}/rules/")], signal: "HUP".to_owned() }),
             watch: vec![format!("{name}/dashboards/")],
             verify: None,
+            database: None,
             depends_on: sketch.depends_on.iter().map(|index| self::name(*index)).collect(),
             one_shot: false,
         };
@@ -63,6 +64,8 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
         services,
         volumes: BTreeSet::new(),
         networks: BTreeSet::new(),
+        sought: BTreeMap::new(),
+        remarks: Vec::new(),
     }
 }
 

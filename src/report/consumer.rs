@@ -77,6 +77,17 @@ impl Reporter {
         }
     }
 
+    /// Shows what the operator should know of `name` (an environment), and what stops nothing.
+    pub fn remark(&self, name: &str, text: &str) {
+        match self.format {
+            Format::Text => self.output.line(&format!("{name}: remark: {text}")),
+            Format::Json => {
+                let event = Event::Warning { host: String::new(), text: format!("{name}: {text}") };
+                self.output.line(&json::event(&event));
+            }
+        }
+    }
+
     /// Says what became of a host (or, of a command that goes to none, of an environment).
     #[must_use]
     pub fn conclude(&self, name: &str, result: Result<Outcome>) -> Outcome {

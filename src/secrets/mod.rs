@@ -18,6 +18,7 @@ mod process;
 mod recipients;
 mod rewrite;
 mod save;
+mod scram;
 mod seal;
 mod set;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use open::view;
 pub(crate) use passphrase::ask;
 pub use process::harden_process;
 pub use recipients::Recipients;
+pub use scram::scram_verifier;
 pub use seal::seal_to_host;
 pub use set::set;
 pub use weakness::{Weakness, is_placeholder, weaknesses};

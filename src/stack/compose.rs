@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::release::{File, digest};
-use super::{Mount, Reload, SecretFile, Service, Verify};
+use super::{Database, Mount, Reload, SecretFile, Service, Verify};
 use crate::error::{Place, Problem};
 use crate::secrets::token;
 use crate::yaml::{Document, Value};
@@ -19,6 +19,7 @@ struct Extension {
     reload: Option<Reload>,
     watch: Vec<String>,
     verify: Option<Verify>,
+    database: Option<Database>,
     one_shot: bool,
 }
 
@@ -38,7 +39,8 @@ pub(super) struct Compose {
 
 /// Reads and checks the compose file.
 ///
-/// `files` are all rendered files of the stack, those with placeholders included.
+/// `files` are all rendered files of the stack, those with placeholders included; `port_variables` the stack's
+/// variables that are ports, with their places in the inventory.
 ///
 /// # Errors
 /// Every broken rule, with its place in the rendered file.
@@ -48,8 +50,18 @@ pub(super) fn read(
     project: &str,
     secrets_dir: &str,
     files: &BTreeMap<String, File>,
+    port_variables: &[(String, u16, Option<Place>)],
 ) -> Result<Compose, Vec<Problem>> {
-    let mut reader = Reader { document, compose_file, project, secrets_dir, files, problems: Vec::new() };
+    let mut reader = Reader {
+        document,
+        compose_file,
+        project,
+        secrets_dir,
+        files,
+        port_variables,
+        published: BTreeMap::new(),
+        problems: Vec::new(),
+    };
     let compose = reader.compose();
     if reader.problems.is_empty() { Ok(compose) } else { Err(reader.problems) }
 }
@@ -84,6 +96,9 @@ struct Reader<'a> {
     project: &'a str,
     secrets_dir: &'a str,
     files: &'a BTreeMap<String, File>,
+    port_variables: &'a [(String, u16, Option<Place>)],
+    /// Port of the host → the service that publishes it.
+    published: BTreeMap<u16, String>,
     problems: Vec<Problem>,
 }
 
@@ -187,6 +202,9 @@ impl Reader<'_> {
         let mounts = self.mounts(name, definition);
         let ports = self.ports(name, definition);
         let secrets = self.secrets(name, &extension, &mounts);
+        if let Some(database) = &extension.database {
+            self.database(name, database);
+        }
         Service {
             name: name.to_owned(),
             container: container(name, definition, self.project),
@@ -199,6 +217,7 @@ impl Reader<'_> {
             reload: extension.reload,
             watch: extension.watch,
             verify: extension.verify,
+            database: extension.database,
             depends_on: names_of(definition.get("depends_on")),
             one_shot: extension.one_shot,
         }
@@ -321,6 +340,10 @@ impl Reader<'_> {
             if address == "127.0.0.1"
                 && let Some(number) = number
             {
+                if let Some(other) = self.published.insert(number, name.to_owned()) {
+                    let problem = self.taken(number, &other, name, &path);
+                    self.problems.push(problem);
+                }
                 ports.push(number);
             } else if address == "127.0.0.1" {
                 self.problem(&path, "the published port is not one number", "Like \"127.0.0.1:9090:9090\".");
@@ -333,6 +356,28 @@ impl Reader<'_> {
             }
         }
         ports
+    }
+
+    /// Two services want one port of the host. Where two variables say so, the place is in the inventory.
+    fn taken(&self, port: u16, one: &str, other: &str, path: &[&str]) -> Problem {
+        let of_port = || self.port_variables.iter().filter(|(_, value, _)| *value == port);
+        let names: Vec<String> = of_port().map(|(name, ..)| format!("`{name}`")).collect();
+        let given = of_port().filter_map(|(.., place)| place.as_ref()).max();
+        match given {
+            Some(place) if names.len() > 1 => Problem::new(
+                place.clone(),
+                format!(
+                    "{} are both {port}: `{one}` and `{other}` cannot publish one port",
+                    names.join(" and ")
+                ),
+                "Give one of them a port of its own.",
+            ),
+            _ => self.document.problem(
+                path,
+                format!("`{other}` publishes port {port}, and so does `{one}`"),
+                "Give one of them a port of its own.",
+            ),
+        }
     }
 
     fn secrets(
@@ -377,6 +422,25 @@ impl Reader<'_> {
             result.insert(file.clone(), value);
         }
         result
+    }
+
+    /// Names that psql is given as words, and its file.
+    fn database(&mut self, name: &str, database: &Database) {
+        let at = |key| ["services", name, "x-provision", "database", key];
+        for (key, value) in [
+            ("container", &database.container),
+            ("user", &database.user),
+            ("name", &database.name),
+            ("role", &database.role),
+        ] {
+            if !is_plain(value.trim_start_matches('_')) {
+                let what = format!("{value:?} cannot be the {key} of a database");
+                self.problem(&at(key), what, "Letters, digits, `-`, `_` and `.`.");
+            }
+        }
+        if !self.files.contains_key(&database.sql) {
+            self.problem(&at("sql"), format!("the stack has no file `{}`", database.sql), "");
+        }
     }
 
     /// A placeholder in the compose file would end up in `docker inspect`.

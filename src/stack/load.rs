@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::release::{File, Release};
+use super::release::{File, Release, digest};
 use super::{compose, render, variables};
+use crate::dashboards;
 use crate::error::{Error, Place, Problem, Result};
 use crate::inventory::Environment;
 use crate::secrets::token;
@@ -31,8 +32,11 @@ pub fn load(environment: &Environment) -> Result<Release> {
         None => Document::parse(&format!("{folder}/{}", variables::FILE), "variables: {}"),
     }
     .map_err(fail)?;
-    let (mut values, mut problems) = variables::resolve(&declared, &environment.variables, &environment.name)
-        .map_err(|problem| fail(vec![problem]))?;
+    let community = dashboards::inspect(&folder, &mut sources, digest);
+    let variables::Resolved { mut values, mut problems, mut sought, ports } =
+        variables::resolve(&declared, &environment.variables, &environment.name)
+            .map_err(|problem| fail(vec![problem]))?;
+    problems.extend(community.problems);
     for (name, value) in [
         ("environment", environment.name.clone()),
         ("project", environment.project.clone()),
@@ -52,8 +56,24 @@ pub fn load(environment: &Environment) -> Result<Release> {
         return Err(fail(problems));
     }
     let files = rendered(environment, &folder, sources, &values).map_err(fail)?;
-    let release = assemble(environment, &folder, files).map_err(fail)?;
+    let mut release = assemble(environment, &folder, files, &ports).map_err(fail)?;
+    sought.retain(|_, network| release.networks.contains(network));
+    release.sought = sought;
+    release.remarks.extend(remark(&release, &community.missing));
     Ok(release)
+}
+
+/// Says which dashboards of grafana.com are not here, where a service would show them.
+fn remark(release: &Release, missing: &[u32]) -> Option<String> {
+    let shown =
+        |id: &u32| release.services.values().any(|service| service.mounts_file(&dashboards::path_of(*id)));
+    let missing: Vec<String> = missing.iter().filter(|id| shown(id)).map(u32::to_string).collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "dashboards of grafana.com that are wanted and not here: {}; `provision dashboards update` fetches them",
+            missing.join(", ")
+        )
+    })
 }
 
 /// Whether a path ends with one of these extensions.
@@ -216,6 +236,7 @@ fn assemble(
     environment: &Environment,
     folder: &str,
     mut files: BTreeMap<String, File>,
+    ports: &[(String, u16, Option<Place>)],
 ) -> std::result::Result<Release, Vec<Problem>> {
     let candidates: Vec<String> =
         files.keys().filter(|path| render::is_compose_file(path)).cloned().collect();
@@ -227,8 +248,20 @@ fn assemble(
     };
     let text = String::from_utf8_lossy(&files[compose_file].content).into_owned();
     let document = Document::parse(&format!("{folder}/{compose_file} (rendered)"), &text)?;
-    let compose =
-        compose::read(&document, compose_file, &environment.project, &environment.secrets_dir(), &files)?;
+    let compose = compose::read(
+        &document,
+        compose_file,
+        &environment.project,
+        &environment.secrets_dir(),
+        &files,
+        ports,
+    )?;
+    // Dashboards that were fetched are no templates, which could render to nothing: they go with the service
+    // that shows them.
+    files.retain(|path, _| {
+        !path.starts_with(dashboards::FOLDER)
+            || compose.services.values().any(|service| service.mounts_file(path))
+    });
 
     let sealed: BTreeMap<String, File> = files
         .iter()
@@ -244,6 +277,8 @@ fn assemble(
         services: compose.services,
         volumes: compose.volumes,
         networks: compose.networks,
+        sought: BTreeMap::new(),
+        remarks: Vec::new(),
     };
     let unclaimed = unclaimed(folder, &release);
     if unclaimed.is_empty() { Ok(release) } else { Err(unclaimed) }

@@ -13,4 +13,4 @@ mod variables;
 
 pub use load::{has_extension, is_yaml, load};
 pub use release::{File, Release, digest};
-pub use service::{Mount, Reload, SecretFile, Service, Verify};
+pub use service::{Database, Mount, Reload, SecretFile, Service, Verify};

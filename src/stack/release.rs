@@ -47,6 +47,11 @@ pub struct Release {
     pub volumes: BTreeSet<String>,
     /// External networks that have to be there before, as docker names them.
     pub networks: BTreeSet<String>,
+    /// Variables of the stack whose value the inventory leaves to be found on the host → the docker network
+    /// that is looked for. Until then its name stands in `files` and `networks`.
+    pub sought: BTreeMap<String, String>,
+    /// What the operator should know, and what stops nothing.
+    pub remarks: Vec<String>,
 }
 
 impl Release {
@@ -63,6 +68,7 @@ impl Release {
                     SecretFile::Template { names: used, .. } => names.extend(used.iter().cloned()),
                 }
             }
+            names.extend(service.database.iter().map(|database| database.password.clone()));
             if let Some(Verify::Grafana { password, .. }) = &service.verify {
                 names.insert(password.clone());
             }

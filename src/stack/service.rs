@@ -88,6 +88,27 @@ pub enum Verify {
     },
 }
 
+/// A role in a database of the application that a service logs in with. `provision bootstrap` applies it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// The container of the PostgreSQL server.
+    pub container: String,
+    /// A superuser there, who needs no password inside the container.
+    pub user: String,
+    /// The database.
+    pub name: String,
+    /// The role.
+    pub role: String,
+    /// The name of the secret that is its password.
+    pub password: String,
+    /// A file of the stack for psql; it gets the variables `role` and `verifier`.
+    pub sql: String,
+    /// A query of Prometheus that is 1 while the role can log in.
+    #[serde(default)]
+    pub up: Option<String>,
+}
+
 /// One compose service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -113,6 +134,8 @@ pub struct Service {
     pub watch: Vec<String>,
     /// How it is asked how it is.
     pub verify: Option<Verify>,
+    /// The role that it has in a database.
+    pub database: Option<Database>,
     /// Services that it depends on.
     pub depends_on: BTreeSet<String>,
     /// Whether it runs once and ends, instead of staying.

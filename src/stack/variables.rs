@@ -36,6 +36,10 @@ struct Declaration {
     min: Option<f64>,
     #[serde(default)]
     max: Option<f64>,
+    /// Of the name of a docker network that the inventory may leave out: how the one is called that is then looked
+    /// for on the host, its compose project's name aside.
+    #[serde(default)]
+    find: Option<String>,
     /// What a choice may be.
     #[serde(default)]
     values: Vec<String>,
@@ -65,8 +69,21 @@ impl Declaration {
     }
 }
 
-/// The declared variables with the inventory's values over their defaults, each checked, and everything that
-/// is missing (its value is then null), unknown or of the wrong type, with its place in the inventory.
+/// What the variables come to.
+#[derive(Debug)]
+pub(super) struct Resolved {
+    /// The declared variables with the inventory's values over their defaults; null for what is missing.
+    pub values: BTreeMap<String, Value>,
+    /// What is missing, unknown or of the wrong type, with its place in the inventory.
+    pub problems: Vec<Problem>,
+    /// Variables whose value is to be found on the host → the name of the docker network that is looked for,
+    /// which also stands in `values` until then.
+    pub sought: BTreeMap<String, String>,
+    /// The variables that are ports: name, value, and where the inventory sets it, if it does.
+    pub ports: Vec<(String, u16, Option<Place>)>,
+}
+
+/// Puts the inventory's values over the defaults and checks each.
 ///
 /// # Errors
 /// What is wrong in the declarations.
@@ -74,7 +91,7 @@ pub(super) fn resolve(
     declared: &Document,
     given: &Variables,
     environment: &str,
-) -> Result<(BTreeMap<String, Value>, Vec<Problem>), Problem> {
+) -> Result<Resolved, Problem> {
     let declarations = declared.to::<Declarations>()?.variables;
     let mut resolver = Resolver { given, environment, problems: Vec::new() };
     let known: Vec<&str> = declarations.keys().map(String::as_str).collect();
@@ -86,14 +103,23 @@ pub(super) fn resolve(
         );
         resolver.problems.push(Problem::new(given.place(&[name]), what, hint));
     }
-    let values = declarations
-        .iter()
-        .map(|(name, declaration)| {
-            let value = resolver.value(&[name], declaration, given.values.get(name));
-            (name.clone(), value)
-        })
-        .collect();
-    Ok((values, resolver.problems))
+    let mut values = BTreeMap::new();
+    let mut sought = BTreeMap::new();
+    let mut ports = Vec::new();
+    for (name, declaration) in &declarations {
+        let mut value = resolver.value(&[name], declaration, given.values.get(name));
+        if let (Value::Null, Some(find)) = (&value, &declaration.find) {
+            sought.insert(name.clone(), find.clone());
+            value = Value::from(find.as_str());
+        }
+        let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
+        if let (Kind::Port, Some(port)) = (declaration.kind, port) {
+            let place = given.values.contains_key(name).then(|| given.place(&[name]));
+            ports.push((name.clone(), port, place));
+        }
+        values.insert(name.clone(), value);
+    }
+    Ok(Resolved { values, problems: resolver.problems, sought, ports })
 }
 
 struct Resolver<'a> {

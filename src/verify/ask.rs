@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::http::Answer;
 use super::verdict::Verdict;
-use super::{alertmanager, grafana, prometheus, ready};
+use super::{alertmanager, grafana, prometheus, query, ready};
 use crate::plan::check::{Check, ConfigurationOf, Question};
 
 /// Answers so far, by path.
@@ -64,6 +64,9 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::Alertmanagers { .. } => {
             prometheus::alertmanagers(service, &look.at(prometheus::ALERTMANAGERS))
         }
+        Question::Query { query, remedy, .. } => {
+            query::judge(service, query, remedy, &look.at(&query::path(query)))
+        }
         Question::GrafanaHealth { .. } => grafana::health(service, &look.at(grafana::HEALTH)),
         Question::GrafanaLogin { user, password, .. } => {
             grafana::login(service, user, password, &look.at(grafana::USER))
@@ -109,6 +112,7 @@ pub fn expected(check: &Check) -> String {
         }
         Question::Configuration { .. } => "the configuration that runs is the one sent".to_owned(),
         Question::Alertmanagers { .. } => "an Alertmanager is connected, none dropped".to_owned(),
+        Question::Query { query, .. } => format!("{query} is 1"),
         Question::GrafanaHealth { .. } => "healthy, with its database".to_owned(),
         Question::GrafanaLogin { user, password, .. } => format!("{user} can log in with {password}"),
         Question::GrafanaDatasources { uids, .. } => format!("the datasources answer: {}", uids.join(", ")),

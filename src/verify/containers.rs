@@ -69,6 +69,7 @@ mod tests {
             reload: None,
             watch: Vec::new(),
             verify: None,
+            database: None,
             depends_on: std::collections::BTreeSet::new(),
             one_shot: false,
         }

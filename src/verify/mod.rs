@@ -10,6 +10,7 @@ pub mod containers;
 pub mod grafana;
 pub mod http;
 pub mod prometheus;
+pub mod query;
 pub mod ready;
 pub mod run;
 pub mod verdict;

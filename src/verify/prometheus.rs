@@ -109,7 +109,7 @@ impl Target {
         }
         if job.contains("node") && has(&unreachable) {
             return "The likely cause is a host firewall between the bridge and the gateway address that \
-                    node-exporter listens on: `provision bootstrap` opens it for the bridge only. \
+                    node-exporter listens on. Let that bridge reach it: docs/troubleshooting.md has the command. \
                     If it is open, read what the exporter says: `provision logs node-exporter`."
                 .to_owned();
         }

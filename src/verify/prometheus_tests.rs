@@ -119,7 +119,7 @@ fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
             other => panic!("{other:?}"),
         }
     };
-    insta::assert_snapshot!(with("node-exporter", "Get \"http://host.docker.internal:9100/metrics\": context deadline exceeded"), @"The likely cause is a host firewall between the bridge and the gateway address that node-exporter listens on: `provision bootstrap` opens it for the bridge only. If it is open, read what the exporter says: `provision logs node-exporter`.");
+    insta::assert_snapshot!(with("node-exporter", "Get \"http://host.docker.internal:9100/metrics\": context deadline exceeded"), @"The likely cause is a host firewall between the bridge and the gateway address that node-exporter listens on. Let that bridge reach it: docs/troubleshooting.md has the command. If it is open, read what the exporter says: `provision logs node-exporter`.");
     assert_eq!(with("node-exporter", "dial tcp: connection refused"), with("node-exporter", "i/o timeout"));
     insta::assert_snapshot!(with("cadvisor", "dial tcp: lookup cadvisor on 127.0.0.11:53: no such host"), @"prometheus cannot resolve the target's name: the service of job cadvisor does not run, or shares no network with prometheus.");
     insta::assert_snapshot!(with("koprogo-backend", "server returned HTTP status 401 Unauthorized"), @"The target of job koprogo-backend wants another token: compare the credentials file of the job with the application's setting.");

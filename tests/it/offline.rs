@@ -4,6 +4,7 @@ use crate::support::Project;
 
 mod choices;
 mod compose;
+mod dashboards;
 mod inventory;
 mod output;
 mod secrets;

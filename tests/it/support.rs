@@ -1,6 +1,8 @@
 //! A project in a folder of its own, and the binary run in it with nothing of the caller's surroundings.
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -194,6 +196,29 @@ impl Project {
         walk(self.folder.path(), &mut tree);
         tree
     }
+}
+
+/// A stand-in for grafana.com: answers each path with a status and a body, everything else with 404; its address.
+pub(crate) fn stand_in(pages: Vec<(&'static str, u16, String)>) -> String {
+    let pages: BTreeMap<&str, (u16, String)> =
+        pages.into_iter().map(|(path, status, body)| (path, (status, body))).collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut request = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while reader.read_line(&mut request).unwrap_or(0) > 2 {}
+            let path = request.split(' ').nth(1).unwrap_or_default();
+            let (status, body) = pages.get(path).cloned().unwrap_or((404, "{\"message\":\"no\"}".to_owned()));
+            let head = format!(
+                "HTTP/1.1 {status} OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all((head + &body).as_bytes());
+        }
+    });
+    address
 }
 
 fn walk(folder: &Path, tree: &mut BTreeMap<PathBuf, Vec<u8>>) {

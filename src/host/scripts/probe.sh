@@ -15,7 +15,7 @@ current=$(current_release)
 {
 	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
 	if [ -s "$work/ids" ]; then
-		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
+		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"ports":{{json .HostConfig.PortBindings}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
 	fi
 } &
 # Versions are asked for where no release says that they are good enough.
@@ -37,6 +37,8 @@ for kind in ed25519 rsa; do
 		break
 	fi
 done
+# What listens, IPv4 and IPv6: address and port in hex digits. 0A is LISTEN.
+sed -n 's/^ *[0-9]*: \([0-9A-F]*\):\([0-9A-F]*\) [0-9A-F:]* 0A .*/listen \1 \2/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null || :
 free_bytes() { # PATH
 	where=$1
 	while [ ! -d "$where" ]; do where=$(dirname "$where"); done

@@ -6,7 +6,10 @@
 // What the VPS is asked belongs to whoever has the turn.
 #![allow(clippy::unused_self)]
 
+mod dashboards;
+mod database;
 mod failures;
+mod found;
 mod happy;
 mod interruptions;
 mod leaks;

@@ -416,3 +416,32 @@ fn all_broken_rules_are_reported_together() {
         hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
     "#);
 }
+
+#[test]
+fn two_services_that_publish_one_port_are_refused() {
+    assert_snapshot!(stack(
+        "services:\n  api: {image: 'example/api:1', restart: always, ports: ['127.0.0.1:8080:80']}\n  \
+         web: {image: 'example/web:1', restart: always, ports: ['127.0.0.1:8080:8080']}\n"
+    ), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):3:58: `web` publishes port 8080, and so does `api`
+        |   web: {image: 'example/web:1', restart: always, ports: ['127.0.0.1:8080:8080']}
+        |                                                          ^
+        hint: Give one of them a port of its own.
+    ");
+}
+
+#[test]
+fn two_variables_that_name_one_port_are_refused_where_the_inventory_says_so() {
+    let project = Project::new();
+    project.variables("  prometheus_port: 3001");
+    assert_snapshot!(refused(&project), @r"
+    error: failed to load test
+
+      inventory/test.yml:10:3: `grafana_port` and `prometheus_port` are both 3001: `prometheus` and `grafana` cannot publish one port
+        |   prometheus_port: 3001
+        |   ^
+        hint: Give one of them a port of its own.
+    ");
+}

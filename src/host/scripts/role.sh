@@ -1,0 +1,12 @@
+# Runs SQL from standard input in a database of a container. Arguments: CONTAINER USER DATABASE.
+# Ends with 4 where the container does not run, else as psql does: 3 is a statement that was refused.
+# shellcheck shell=sh
+state=$(docker inspect --format '{{.State.Status}}' "$1" 2>/dev/null) || {
+	echo "there is no container $1" >&2
+	exit 4
+}
+[ "$state" = running ] || {
+	echo "the container $1 is $state" >&2
+	exit 4
+}
+exec docker exec -i "$1" psql -X -q -A -t -v ON_ERROR_STOP=1 -U "$2" -d "$3" -f -
