@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use provision::stack::Release;
 use regex_lite::Regex;
 
-use super::super::load;
+use super::super::rules::rules;
+use super::super::{load, variants};
 use super::{dashboards, queries, steps, string};
 use crate::support::{INVENTORY, Project};
 
@@ -156,6 +157,27 @@ fn the_collector_that_runs_is_the_one_that_is_asked() {
     let (alloy, promtail) = (chosen(&project, ""), chosen(&project, "  log_collector: promtail\n"));
     assert!(asks(&alloy, "loki_write_sent_entries_total") && !asks(&alloy, "promtail_"));
     assert!(asks(&promtail, "promtail_sent_entries_total") && !asks(&promtail, "loki_write_"));
+}
+
+/// An alert that a description names can fire.
+#[test]
+fn descriptions_name_alerts_that_are_there() {
+    let name = Regex::new(r"\b[A-Z][a-z]+[A-Z]\w+").unwrap();
+    let mut named = 0;
+    for (variant, release) in variants() {
+        let alerts: BTreeSet<String> = rules(&release).into_iter().map(|rule| rule.name).collect();
+        for dashboard in dashboards(&release) {
+            for panel in dashboard.panels() {
+                let words = name.find_iter(string(&panel["description"])).map(|found| found.as_str());
+                for word in words.filter(|word| !["PostgreSQL", "KoproGo", "WebSocket"].contains(word)) {
+                    let shown = format!("{variant}: {}/{}", dashboard.name, string(&panel["title"]));
+                    assert!(alerts.contains(word), "{shown} names {word}");
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(named > 100, "only {named} were found");
 }
 
 fn chosen(project: &Project, lines: &str) -> Release {
