@@ -73,7 +73,10 @@ fn kind(declaration: &Value) -> String {
 }
 
 fn default(default: Option<&Value>) -> String {
-    let scalar = |value: &Value| serde_yaml::to_string(value).unwrap().trim().replace('|', "\\|");
+    let scalar = |value: &Value| {
+        let text = value.as_str().map_or_else(|| serde_yaml::to_string(value).unwrap(), str::to_owned);
+        text.trim().replace('|', "\\|")
+    };
     let listed = |parts: Vec<String>| if parts.is_empty() { "empty".to_owned() } else { parts.join(", ") };
     match default {
         None => "must be set".to_owned(),
