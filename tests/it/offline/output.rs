@@ -26,7 +26,7 @@ fn a_good_project_is_ok_and_nothing_is_written() {
     let before = project.tree();
     let run = project.provision(&["check"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_snapshot!(run.stdout, @"test: ok (10 files, 5 services, 11 checks)");
+    assert_snapshot!(run.stdout, @"test: ok (12 files, 9 services, 13 checks)");
     assert!(before == project.tree());
 }
 
