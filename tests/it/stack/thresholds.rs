@@ -140,7 +140,9 @@ const MARK: &str = "__";
 fn all_rules(release: &Release) -> Vec<Value> {
     let mut rules: Vec<Value> =
         rule_files(release).into_iter().flat_map(|path| rules_of(release, path)).collect();
-    rules.iter_mut().for_each(|rule| strip("annotations", rule));
+    for rule in &mut rules {
+        strip("annotations", rule);
+    }
     rules
 }
 
