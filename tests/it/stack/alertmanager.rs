@@ -62,11 +62,26 @@ const SCENES: [Scene; 12] = [
     (
         "the-critical-form",
         &[
-            (false, "alertname=DiskSpaceLow severity=critical job=node-exporter instance=host device=/dev/vda1 mountpoint=/"),
-            (true, "alertname=DiskSpaceLow severity=warning job=node-exporter instance=host device=/dev/vda1 mountpoint=/"),
-            (true, "alertname=DiskWillFill24h severity=warning job=node-exporter instance=host device=/dev/vda1 mountpoint=/"),
-            (false, "alertname=DiskSpaceLow severity=warning job=node-exporter instance=host device=/dev/vdb1 mountpoint=/data"),
-            (false, "alertname=DiskWillFill24h severity=warning job=node-exporter instance=host device=/dev/vdc1 mountpoint=/srv"),
+            (
+                false,
+                "alertname=DiskSpaceLow severity=critical job=node-exporter instance=host device=/dev/vda1 mountpoint=/",
+            ),
+            (
+                true,
+                "alertname=DiskSpaceLow severity=warning job=node-exporter instance=host device=/dev/vda1 mountpoint=/",
+            ),
+            (
+                true,
+                "alertname=DiskWillFill24h severity=warning job=node-exporter instance=host device=/dev/vda1 mountpoint=/",
+            ),
+            (
+                false,
+                "alertname=DiskSpaceLow severity=warning job=node-exporter instance=host device=/dev/vdb1 mountpoint=/data",
+            ),
+            (
+                false,
+                "alertname=DiskWillFill24h severity=warning job=node-exporter instance=host device=/dev/vdc1 mountpoint=/srv",
+            ),
             (false, "alertname=ErrorBudgetBurn severity=critical burn=fast service=backend"),
             (true, "alertname=ErrorBudgetBurn severity=warning burn=slow service=backend"),
             (false, "alertname=ErrorBudgetBurn severity=warning burn=slow service=frontend"),
@@ -76,8 +91,14 @@ const SCENES: [Scene; 12] = [
         "postgresql-down",
         &[
             (false, "alertname=PostgreSQLDown severity=critical job=postgres-exporter instance=exporter"),
-            (true, "alertname=PostgreSQLConnectionsHigh severity=warning job=postgres-exporter instance=exporter"),
-            (true, "alertname=PostgreSQLSlowQueries severity=warning job=postgres-exporter instance=exporter"),
+            (
+                true,
+                "alertname=PostgreSQLConnectionsHigh severity=warning job=postgres-exporter instance=exporter",
+            ),
+            (
+                true,
+                "alertname=PostgreSQLSlowQueries severity=warning job=postgres-exporter instance=exporter",
+            ),
             (true, "alertname=PostgreSQLCapacity severity=warning job=postgres-exporter instance=exporter"),
             (true, "alertname=ErrorBudgetBurn severity=critical burn=fast service=backend"),
             (true, "alertname=ApiLatencyP99High severity=warning service=backend"),
@@ -105,7 +126,10 @@ const SCENES: [Scene; 12] = [
     (
         "cadvisor-down",
         &[
-            (false, "alertname=ContainerDown severity=warning name=koprogo-monitoring-cadvisor-1 job=cadvisor"),
+            (
+                false,
+                "alertname=ContainerDown severity=warning name=koprogo-monitoring-cadvisor-1 job=cadvisor",
+            ),
             (true, "alertname=TargetDown severity=warning job=cadvisor instance=cadvisor"),
             (true, "alertname=ContainerDown severity=warning name=koprogo-monitoring-grafana-1 job=grafana"),
             (true, "alertname=ContainerDown severity=critical name=koprogo-postgres job=koprogo-postgres"),
@@ -144,7 +168,10 @@ const SCENES: [Scene; 12] = [
             (false, "alertname=HostCpuSaturated severity=warning job=node-exporter instance=host"),
             (true, "alertname=ApiLatencyP99High severity=warning service=backend"),
             // They may be why.
-            (false, "alertname=PostgreSQLSlowQueries severity=warning job=postgres-exporter instance=exporter"),
+            (
+                false,
+                "alertname=PostgreSQLSlowQueries severity=warning job=postgres-exporter instance=exporter",
+            ),
             (false, "alertname=ErrorBudgetBurn severity=warning burn=slow service=backend"),
         ],
     ),
@@ -152,7 +179,10 @@ const SCENES: [Scene; 12] = [
         "loki-down",
         &[
             (false, "alertname=TargetDown severity=warning job=loki instance=loki"),
-            (true, "alertname=CollectorDroppingLogs severity=warning job=alloy instance=alloy reason=ingester_error"),
+            (
+                true,
+                "alertname=CollectorDroppingLogs severity=warning job=alloy instance=alloy reason=ingester_error",
+            ),
         ],
     ),
     (
@@ -167,7 +197,10 @@ const SCENES: [Scene; 12] = [
         "loki-discarding",
         &[
             (false, "alertname=LokiDiscarding severity=warning job=loki instance=loki reason=rate_limited"),
-            (true, "alertname=CollectorDroppingLogs severity=warning job=alloy instance=alloy reason=rate_limited"),
+            (
+                true,
+                "alertname=CollectorDroppingLogs severity=warning job=alloy instance=alloy reason=rate_limited",
+            ),
         ],
     ),
 ];
@@ -233,7 +266,9 @@ fn a_cause_silences_what_follows_from_it() {
 fn mails_say_what_is_wrong_and_where_to_look() {
     let folder = tempfile::tempdir().unwrap();
     write(&full(), folder.path());
-    for (file, status, ended) in [("firing", "firing", "0001-01-01T00:00:00Z"), ("resolved", "resolved", "2026-11-24T13:05:00Z")] {
+    for (file, status, ended) in
+        [("firing", "firing", "0001-01-01T00:00:00Z"), ("resolved", "resolved", "2026-11-24T13:05:00Z")]
+    {
         let alert = |mountpoint: &str, status: &str, ended: &str| {
             json!({
                 "status": status,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{full, text};
 use super::rules::rules;
 use super::thresholds::thresholds;
+use super::{full, text};
 
 fn document() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap()

@@ -47,9 +47,7 @@ pub(super) fn unit_tests() -> Vec<(String, String)> {
     std::fs::read_dir(fixtures)
         .unwrap()
         .map(|file| file.unwrap())
-        .map(|file| {
-            (file.file_name().display().to_string(), std::fs::read_to_string(file.path()).unwrap())
-        })
+        .map(|file| (file.file_name().display().to_string(), std::fs::read_to_string(file.path()).unwrap()))
         .collect()
 }
 

@@ -16,6 +16,9 @@ fn the_files_of_the_full_stack() {
     assert_snapshot!("compose", text(&release, "docker-compose.monitoring.yml"));
     assert_snapshot!("prometheus", text(&release, "prometheus/prometheus.yml"));
     assert_snapshot!("alerts", text(&release, "prometheus/alerts/koprogo.yml"));
+    for part in ["containers", "traefik", "logs"] {
+        assert_snapshot!(format!("alerts_{part}"), text(&release, &format!("prometheus/alerts/{part}.yml")));
+    }
     assert_snapshot!("alertmanager", text(&release, "alertmanager/alertmanager.yml"));
     assert_snapshot!("grafana", text(&release, "grafana/grafana.ini"));
     assert_snapshot!("datasources", text(&release, "grafana/provisioning/datasources/datasources.yml"));
