@@ -160,8 +160,8 @@ fn whatever_is_off_nothing_of_it_is_left() {
         let with_network = ["backend", "postgres_exporter", "traefik"].iter().any(|name| !off.contains(name));
         assert_eq!(!release.networks.is_empty(), with_network, "without {off:?}");
         for volume in &release.volumes {
-            let named = |service: &String| volume.ends_with(&format!("_{service}_data"));
-            assert!(services.iter().any(named), "without {off:?}: {volume}");
+            let of = |service: &String| volume.ends_with(&format!("_{service}_data"));
+            assert!(services.iter().any(of), "without {off:?}: {volume}");
         }
     }
 }

@@ -6,10 +6,12 @@
 mod alertmanager;
 mod compose;
 mod documented;
+mod logs;
 mod prometheus;
 mod rendered;
 mod rules;
 mod tools;
+mod variables;
 
 use std::path::Path;
 
@@ -89,16 +91,20 @@ const COMPONENTS: [&str; 9] = [
 /// Every variant by its name.
 fn variants() -> Vec<(&'static str, Release)> {
     let project = Project::new();
-    choices()
-        .into_iter()
-        .map(|(name, without, with)| {
-            assert!(INVENTORY.contains(without), "{without:?}");
-            let inventory =
-                if without.is_empty() { INVENTORY.to_owned() } else { INVENTORY.replace(without, "") };
-            project.write("inventory/test.yml", &format!("{inventory}{with}"));
-            (name, load(&project, name))
-        })
-        .collect()
+    choices().into_iter().map(|choice| (choice.0, chosen(&project, &choice))).collect()
+}
+
+/// One variant.
+fn variant(name: &str) -> Release {
+    let choice = choices().into_iter().find(|choice| choice.0 == name);
+    chosen(&Project::new(), &choice.unwrap_or_else(|| panic!("no variant {name}")))
+}
+
+fn chosen(project: &Project, (name, without, with): &(&str, &str, String)) -> Release {
+    assert!(INVENTORY.contains(without), "{without:?}");
+    let inventory = if without.is_empty() { INVENTORY.to_owned() } else { INVENTORY.replace(without, "") };
+    project.write("inventory/test.yml", &format!("{inventory}{with}"));
+    load(project, name)
 }
 
 /// The variant with everything on.

@@ -1,6 +1,6 @@
 //! What is rendered: a change of a template shows here what it changes on a server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use insta::assert_snapshot;
@@ -8,7 +8,7 @@ use provision::stack::Release;
 use serde_yaml::Value;
 
 use super::rules::rules;
-use super::{full, text, variants};
+use super::{full, text, variant, variants};
 
 #[test]
 fn the_files_of_the_full_stack() {
@@ -25,9 +25,9 @@ fn the_files_of_the_full_stack() {
 
 #[test]
 fn the_files_of_other_choices() {
-    let variants: BTreeMap<_, _> = variants().into_iter().collect();
-    assert_snapshot!("promtail", text(&variants["promtail"], "promtail/promtail.yml"));
-    let compose = text(&variants["exposed-to-both"], "docker-compose.monitoring.yml");
+    assert_snapshot!("promtail", text(&variant("promtail"), "promtail/promtail.yml"));
+    let exposed = variant("exposed-to-both");
+    let compose = text(&exposed, "docker-compose.monitoring.yml");
     let grafana = compose.split("\n  grafana:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     assert_snapshot!("exposed", grafana);
 }
