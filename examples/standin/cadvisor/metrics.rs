@@ -8,14 +8,14 @@ use actix_web::HttpResponse;
 
 use super::housekeeping::Reading;
 use super::network::Interface;
-use super::{Settings, VERSION};
+use super::{Settings, machine};
 use crate::exposition::Exposition;
 
 /// The page of the latest readings.
 pub(super) fn page(settings: &Settings, latest: &Mutex<Vec<Reading>>, started: SystemTime) -> HttpResponse {
     let readings = latest.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut page = Exposition::of("cAdvisor");
-    machine(&mut page);
+    machine::write(&mut page);
     write(&mut page, settings, &readings);
     page.process(started).answer()
 }
@@ -226,40 +226,6 @@ fn received(interface: &Interface) -> &[f64; 4] {
 
 fn sent(interface: &Interface) -> &[f64; 4] {
     &interface.sent
-}
-
-fn machine(page: &mut Exposition) {
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    page.family("cadvisor_version_info", "gauge", "A metric with a constant '1' value.").sample(
-        "cadvisor_version_info",
-        &[("cadvisorRevision", "stand-in"), ("cadvisorVersion", VERSION), ("kernelVersion", kernel.trim())],
-        1.0,
-    );
-    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = memory
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next()?.parse::<f64>().ok());
-    page.single(
-        "machine_memory_bytes",
-        "gauge",
-        "Amount of memory installed on the machine.",
-        total.unwrap_or(0.0) * 1024.0,
-    );
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    #[allow(clippy::cast_precision_loss, reason = "a count of cores")]
-    page.single("machine_cpu_cores", "gauge", "Number of logical CPU cores.", cores as f64);
-    page.single(
-        "container_scrape_error",
-        "gauge",
-        "1 if there was an error while getting container metrics, 0 otherwise",
-        0.0,
-    );
-    page.single(
-        "machine_scrape_error",
-        "gauge",
-        "1 if there was an error while getting machine metrics, 0 otherwise.",
-        0.0,
-    );
 }
 
 #[cfg(test)]

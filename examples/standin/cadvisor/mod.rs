@@ -6,6 +6,7 @@
 mod cgroup;
 mod docker;
 mod housekeeping;
+mod machine;
 mod metrics;
 mod network;
 

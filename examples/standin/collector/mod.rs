@@ -6,6 +6,7 @@
 
 mod alloy;
 mod api;
+mod arguments;
 mod engine;
 mod files;
 mod journal;

@@ -1,7 +1,8 @@
 //! Sends a line through stages.
 
 use super::Entry;
-use super::stages::{Drop, Fields, Stage, json_text};
+use super::arguments::json_text;
+use super::stages::{Drop, Fields, Stage};
 use super::template::Template;
 
 /// Runs the stages; where the line is dropped, the reason.

@@ -124,7 +124,10 @@ fn url(datasource: &Datasource, query: &Value, range: Range) -> Result<String, S
         datasource.below(&format!("{prefix}/query?query={text}&time={}", range.to / 1000))
     } else {
         let (from, to) = (range.from / 1000, range.to / 1000);
-        datasource.below(&format!("{prefix}/query_range?query={text}&start={from}&end={to}&step={step}"))
+        // Loki alone limits lines.
+        let limit = query["maxLines"].as_i64().map_or_else(String::new, |most| format!("&limit={most}"));
+        datasource
+            .below(&format!("{prefix}/query_range?query={text}&start={from}&end={to}&step={step}{limit}"))
     })
 }
 

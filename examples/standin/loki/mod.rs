@@ -10,6 +10,7 @@ mod known;
 mod logql;
 mod metrics;
 mod push;
+mod query;
 mod store;
 
 use std::path::Path;

@@ -41,8 +41,7 @@ application_files() (
     printf 'POSTGRES_IMAGE=%s\nBACKEND_IMAGE=%s\nTRAEFIK_IMAGE=%s\n' \
         "$(image_of postgres)" "$(image_of backend)" "$(image_of traefik)" >"$files/app/.env"
     # What Traefik shows as its certificate. Nobody speaks TLS with it, so its key is of no use.
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -days 60 \
-        -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab -out "$files/app/certificate.pem" 2>/dev/null
+    in_vps cat /opt/koprogo/app/certificate.pem </dev/null >"$files/app/certificate.pem" 2>/dev/null || new_certificate >"$files/app/certificate.pem"
     secret metrics_token >"$files/app/metrics_token"
     password=$(in_vps cat /opt/koprogo/app/postgres_password </dev/null 2>/dev/null) || password=$(random_word 32)
     printf %s "$password" >"$files/app/postgres_password"
@@ -51,6 +50,11 @@ application_files() (
     chmod 0700 "$files/app"
     tar -C "$files" --owner=0 --group=0 -c app
 )
+
+new_certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -days 60 \
+        -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab 2>/dev/null
+}
 
 # Idempotent. The password is a word: nothing in it needs quoting. The statements are not tracked, or
 # pg_stat_statements would write the password into its file of query texts.

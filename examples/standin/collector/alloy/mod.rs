@@ -1,5 +1,6 @@
 //! Alloy's command line and configuration.
 
+mod blocks;
 mod graph;
 mod syntax;
 

@@ -8,6 +8,7 @@ mod matcher;
 mod metric;
 mod parser;
 mod pipeline;
+mod selector;
 
 pub(super) use eval::{Answer, Series, instant, lines, range};
 pub(super) use expression::{Expression, Selection};

@@ -1,11 +1,7 @@
 //! Tokens to a query.
 
-use regex_lite::Regex;
-
 use super::expression::{Aggregate, Expression, Grouping, Over, Selection};
 use super::lexer::{Token, tokens};
-use super::matcher::Matcher;
-use super::pipeline::{Condition, Step};
 
 /// Reads one query.
 pub(super) struct Parser {
@@ -33,23 +29,23 @@ impl Parser {
         if *self.peek() == Token::End { Ok(()) } else { Err(self.unexpected("")) }
     }
 
-    fn peek(&self) -> &Token {
+    pub(super) fn peek(&self) -> &Token {
         &self.tokens[self.at].0
     }
 
-    fn next(&mut self) -> Token {
+    pub(super) fn next(&mut self) -> Token {
         let token = self.tokens[self.at].0.clone();
         self.at = (self.at + 1).min(self.tokens.len() - 1);
         token
     }
 
-    fn unexpected(&self, expected: &str) -> String {
+    pub(super) fn unexpected(&self, expected: &str) -> String {
         let (token, column) = &self.tokens[self.at];
         let expected = if expected.is_empty() { String::new() } else { format!(", expecting {expected}") };
         format!("parse error at line 1, col {column}: syntax error: unexpected {}{expected}", token.shown())
     }
 
-    fn sign(&mut self, sign: &str) -> bool {
+    pub(super) fn sign(&mut self, sign: &str) -> bool {
         let found = matches!(self.peek(), Token::Sign(it) if *it == sign);
         if found {
             self.at += 1;
@@ -57,11 +53,11 @@ impl Parser {
         found
     }
 
-    fn need(&mut self, sign: &str) -> Result<(), String> {
+    pub(super) fn need(&mut self, sign: &str) -> Result<(), String> {
         if self.sign(sign) { Ok(()) } else { Err(self.unexpected(sign)) }
     }
 
-    fn word(&mut self, word: &str) -> bool {
+    pub(super) fn word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Token::Word(it) if it == word);
         if found {
             self.at += 1;
@@ -69,7 +65,7 @@ impl Parser {
         found
     }
 
-    fn name(&mut self, expected: &str) -> Result<String, String> {
+    pub(super) fn name(&mut self, expected: &str) -> Result<String, String> {
         match self.peek() {
             Token::Word(name) => {
                 let name = name.clone();
@@ -80,7 +76,7 @@ impl Parser {
         }
     }
 
-    fn text(&mut self) -> Result<String, String> {
+    pub(super) fn text(&mut self) -> Result<String, String> {
         match self.peek() {
             Token::Text(text) => {
                 let text = text.clone();
@@ -89,6 +85,11 @@ impl Parser {
             }
             _ => Err(self.unexpected("STRING")),
         }
+    }
+
+    /// The token behind the next one.
+    pub(super) fn behind(&self) -> Option<&Token> {
+        self.tokens.get(self.at + 1).map(|(token, _)| token)
     }
 
     /// One of the signs of a level of precedence, if it is next.
@@ -263,106 +264,4 @@ impl Parser {
     fn selection(&mut self) -> Result<Selection, String> {
         Ok(Selection { matchers: self.selector()?, steps: self.steps()? })
     }
-
-    /// `{job="docker", …}`. At least one matcher must narrow something down.
-    pub(super) fn selector(&mut self) -> Result<Vec<Matcher>, String> {
-        self.need("{")?;
-        let mut matchers = Vec::new();
-        while !self.sign("}") {
-            let label = self.name("IDENTIFIER or }")?;
-            let sign = ["=~", "!~", "!=", "="].into_iter().find(|sign| self.sign(sign));
-            let sign = sign.ok_or_else(|| self.unexpected("= or =~ or !~ or !="))?;
-            let value = self.text()?;
-            matchers.push(Matcher::new(label, sign, value)?);
-            if !self.sign(",") && *self.peek() != Token::Sign("}") {
-                return Err(self.unexpected("} or ,"));
-            }
-        }
-        if !matchers.iter().any(Matcher::selects) {
-            return Err("parse error : queries require at least one regexp or equality matcher that does not have an \
-                        empty-compatible value. For instance, app=~\".*\" does not meet this requirement, but \
-                        app=~\".+\" will"
-                .to_owned());
-        }
-        Ok(matchers)
-    }
-
-    fn steps(&mut self) -> Result<Vec<Step>, String> {
-        let mut steps = Vec::new();
-        loop {
-            let filter = ["|=", "!=", "|~", "!~"].into_iter().find(|sign| self.sign(sign));
-            if let Some(sign) = filter {
-                steps.push(line_filter(sign, self.text()?)?);
-            } else if self.sign("|") {
-                steps.push(self.stage()?);
-            } else {
-                return Ok(steps);
-            }
-        }
-    }
-
-    /// What stands behind a single `|`.
-    fn stage(&mut self) -> Result<Step, String> {
-        let ahead = self.tokens.get(self.at + 1).map(|(token, _)| token.clone());
-        let compares =
-            matches!(ahead, Some(Token::Sign("=" | "!=" | "=~" | "!~" | ">" | "<" | ">=" | "<=" | "==")));
-        match self.peek().clone() {
-            Token::Word(word) if !compares => {
-                self.next();
-                match word.as_str() {
-                    "json" => Ok(Step::Json),
-                    "logfmt" => Ok(Step::Logfmt),
-                    "drop" => Ok(Step::Drop(self.names()?)),
-                    "keep" => Ok(Step::Keep(self.names()?)),
-                    other => Err(format!("the stand-in for Loki does not know `| {other}`")),
-                }
-            }
-            Token::Word(_) => self.conditions(),
-            _ => Err(self.unexpected("")),
-        }
-    }
-
-    fn names(&mut self) -> Result<Vec<String>, String> {
-        let mut names = vec![self.name("IDENTIFIER")?];
-        while self.sign(",") {
-            names.push(self.name("IDENTIFIER")?);
-        }
-        Ok(names)
-    }
-
-    fn conditions(&mut self) -> Result<Step, String> {
-        let mut groups = vec![vec![self.condition()?]];
-        loop {
-            if self.word("and") || self.sign(",") {
-                let condition = self.condition()?;
-                if let Some(group) = groups.last_mut() {
-                    group.push(condition);
-                }
-            } else if self.word("or") {
-                groups.push(vec![self.condition()?]);
-            } else {
-                return Ok(Step::Labels(groups));
-            }
-        }
-    }
-
-    fn condition(&mut self) -> Result<Condition, String> {
-        let label = self.name("IDENTIFIER")?;
-        let Token::Sign(sign) = self.next() else { return Err(self.unexpected("= or =~ or !~ or !=")) };
-        match self.next() {
-            Token::Text(text) => Ok(Condition::Text(Matcher::new(label, sign, text)?)),
-            Token::Number(number) => Ok(Condition::Number(label, sign, number)),
-            _ => Err(self.unexpected("STRING or NUMBER")),
-        }
-    }
-}
-
-fn line_filter(sign: &str, text: String) -> Result<Step, String> {
-    let wanted = sign.starts_with('|');
-    if sign.ends_with('=') {
-        return Ok(Step::Contains(text, wanted));
-    }
-    let expression =
-        Regex::new(&text).map_err(|cause| format!("parse error : error parsing regexp: {cause}"))?;
-    Ok(Step::Matches(expression, wanted))
 }
