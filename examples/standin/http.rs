@@ -1,11 +1,11 @@
-//! Outgoing requests: plain `http://` and GET, which is all that a stand-in needs to ask its neighbours.
+//! Outgoing requests: plain `http://`, which is all that a stand-in needs to ask its neighbours.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HOST};
-use hyper::{Request, Uri};
+use hyper::{HeaderMap, Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
@@ -16,18 +16,35 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) content_type: String,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
 }
 
 /// Asks for `url`. An error says in one line what happened, with the URL.
 pub(crate) async fn get(url: &str) -> Result<Answer, String> {
-    match tokio::time::timeout(DEADLINE, exchange(url)).await {
-        Ok(result) => result.map_err(|cause| format!("Get \"{url}\": {cause}")),
-        Err(_) => Err(format!("Get \"{url}\": no answer within {} s", DEADLINE.as_secs())),
+    send(Method::GET, url, HeaderMap::new(), Bytes::new()).await
+}
+
+/// Sends a request with headers (`Host` is added where it is missing) and a body.
+pub(crate) async fn send(
+    method: Method,
+    url: &str,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, String> {
+    let verb = match method {
+        Method::GET => "Get",
+        Method::HEAD => "Head",
+        Method::POST => "Post",
+        _ => "Ask",
+    };
+    match tokio::time::timeout(DEADLINE, exchange(method, url, headers, body)).await {
+        Ok(result) => result.map_err(|cause| format!("{verb} \"{url}\": {cause}")),
+        Err(_) => Err(format!("{verb} \"{url}\": no answer within {} s", DEADLINE.as_secs())),
     }
 }
 
-async fn exchange(url: &str) -> Result<Answer, String> {
+async fn exchange(method: Method, url: &str, mut headers: HeaderMap, body: Bytes) -> Result<Answer, String> {
     let uri: Uri = url.parse().map_err(|cause| format!("not a URL: {cause}"))?;
     if uri.scheme_str() != Some("http") {
         return Err("a stand-in speaks plain http only".to_owned());
@@ -35,22 +52,34 @@ async fn exchange(url: &str) -> Result<Answer, String> {
     let authority = uri.authority().ok_or("the URL has no host")?;
     let address = (authority.host().trim_matches(['[', ']']), authority.port_u16().unwrap_or(80));
     let stream = TcpStream::connect(address).await.map_err(|cause| cause.to_string())?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(|cause| cause.to_string())?;
+    if !headers.contains_key(HOST) {
+        let host = authority.as_str().parse().map_err(|_| "the URL's host cannot stand in a header")?;
+        headers.insert(HOST, host);
+    }
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = path.parse().map_err(|cause| format!("not a path: {cause}"))?;
+    *request.headers_mut() = headers;
+    over(TokioIo::new(stream), request).await
+}
+
+/// Sends a request whose URI is only the path over a connection of any kind.
+pub(crate) async fn over<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Answer, String>
+where
+    S: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(stream).await.map_err(|cause| cause.to_string())?;
     // The connection has to be driven while the answer is read; it ends with the sender.
     tokio::spawn(connection);
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path)
-        .header(HOST, authority.as_str())
-        .body(Empty::<Bytes>::new())
-        .map_err(|cause| cause.to_string())?;
     let response = sender.send_request(request).await.map_err(|cause| cause.to_string())?;
     let status = response.status().as_u16();
-    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let headers = response.headers().clone();
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or("application/octet-stream").to_owned();
     let body = response.into_body().collect().await.map_err(|cause| cause.to_string())?.to_bytes();
-    Ok(Answer { status, content_type, body })
+    Ok(Answer { status, content_type, headers, body })
 }
 
 /// Writes a value for a query string: all but letters, digits and `-._~` as `%XX`.

@@ -4,6 +4,8 @@
 //! ```text
 //! standin grafana [server]                                     serve
 //! standin grafana cli admin reset-admin-password --password-from-stdin
+//! standin loki|alloy|promtail|cadvisor|socket-proxy|traefik …  with the arguments of the real program
+//! standin healthcheck                                          the second program of the socket proxy's image
 //! grafana …                                                    the same, through a link of that name
 //! ```
 //!
@@ -11,25 +13,52 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a service logs to stdout and stderr")]
 
+mod cadvisor;
+mod collector;
+mod exposition;
+mod flags;
 mod grafana;
 mod http;
+mod loki;
 #[cfg(test)]
 mod recorded;
+mod serve;
+mod socket_proxy;
+mod traefik;
 
 use std::process::ExitCode;
+
+use collector::Flavour;
 
 /// What can be stood in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Grafana,
+    Loki,
+    Collector(Flavour),
+    Cadvisor,
+    SocketProxy,
+    /// The program in the socket proxy's image that checks its health.
+    HealthCheck,
+    Traefik,
 }
+
+/// Their names, for messages.
+const NAMES: &str = "grafana, loki, alloy, promtail, cadvisor, socket-proxy, healthcheck, traefik";
 
 impl Service {
     fn named(name: &str) -> Option<Self> {
-        match name {
-            "grafana" => Some(Self::Grafana),
-            _ => None,
-        }
+        Some(match name {
+            "grafana" => Self::Grafana,
+            "loki" => Self::Loki,
+            "alloy" => Self::Collector(Flavour::Alloy),
+            "promtail" => Self::Collector(Flavour::Promtail),
+            "cadvisor" => Self::Cadvisor,
+            "socket-proxy" => Self::SocketProxy,
+            "healthcheck" => Self::HealthCheck,
+            "traefik" => Self::Traefik,
+            _ => return None,
+        })
     }
 }
 
@@ -42,7 +71,7 @@ fn select(arguments: &[String]) -> Result<(Service, Vec<String>), String> {
         return Ok((service, rest.to_vec()));
     }
     let Some((name, rest)) = rest.split_first() else {
-        return Err("which service? usage: standin grafana [ARGUMENTS]".to_owned());
+        return Err(format!("which service? usage: standin SERVICE [ARGUMENTS], with one of: {NAMES}"));
     };
     // `grafana-cli …` is the older spelling of `grafana cli …`.
     if name == "grafana-cli" {
@@ -50,7 +79,7 @@ fn select(arguments: &[String]) -> Result<(Service, Vec<String>), String> {
     }
     match Service::named(name) {
         Some(service) => Ok((service, rest.to_vec())),
-        None => Err(format!("there is no stand-in for `{name}`, only for: grafana")),
+        None => Err(format!("there is no stand-in for `{name}`, only for: {NAMES}")),
     }
 }
 
@@ -58,6 +87,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let result = select(&arguments).and_then(|(service, arguments)| match service {
         Service::Grafana => grafana::main(&arguments),
+        Service::Loki => loki::main(&arguments),
+        Service::Collector(flavour) => collector::main(flavour, &arguments),
+        Service::Cadvisor => cadvisor::main(&arguments),
+        Service::SocketProxy => socket_proxy::main(&arguments),
+        Service::HealthCheck => socket_proxy::check_health(),
+        Service::Traefik => traefik::main(&arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -82,6 +117,8 @@ mod tests {
         assert_eq!(selected("/standin grafana"), Ok((Service::Grafana, String::new())));
         assert_eq!(selected("grafana server --x"), Ok((Service::Grafana, "server --x".to_owned())));
         assert_eq!(selected("/bin/grafana cli admin"), Ok((Service::Grafana, "cli admin".to_owned())));
+        assert_eq!(selected("/usr/bin/loki -health"), Ok((Service::Loki, "-health".to_owned())));
+        assert_eq!(selected("alloy run /x"), Ok((Service::Collector(Flavour::Alloy), "run /x".to_owned())));
         assert_eq!(selected("standin grafana-cli admin"), Ok((Service::Grafana, "cli admin".to_owned())));
     }
 

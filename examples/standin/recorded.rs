@@ -6,11 +6,23 @@ use serde_json::Value;
 
 /// Status and JSON body of one recording, named by its path below `tests/fixtures/recordings`.
 pub(crate) fn answer(name: &str) -> (u16, Value) {
+    let (status, body) = text(name);
+    (status, serde_json::from_str(&body).unwrap())
+}
+
+/// The names of the metrics in a recording of `/metrics`.
+pub(crate) fn metric_names(text: &str) -> BTreeSet<String> {
+    let samples = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    samples.map(|line| line.split(['{', ' ']).next().unwrap_or_default().to_owned()).collect()
+}
+
+/// Status and body of one recording.
+pub(crate) fn text(name: &str) -> (u16, String) {
     let path = format!("{}/tests/fixtures/recordings/{name}.http", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|cause| panic!("{path}: {cause}"));
     let (head, body) = text.split_once("\n\n").unwrap_or_else(|| panic!("{path}: no blank line"));
     let status = head.split_whitespace().nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap())
+    (status, body.to_owned())
 }
 
 /// The paths of all values with their types, `[].uid: string`; what a reader of the answer may rely on.

@@ -72,6 +72,13 @@ pub enum Verify {
         /// The name of the secret that is the admin's password.
         password: String,
     },
+    /// A Loki server.
+    Loki {
+        /// Port.
+        port: u16,
+        /// Its configuration, a path in the stack.
+        config: String,
+    },
     /// Anything that answers 200 at a path when it is ready.
     Http {
         /// Port.

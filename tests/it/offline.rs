@@ -2,6 +2,7 @@
 
 use crate::support::Project;
 
+mod choices;
 mod compose;
 mod dashboards;
 mod inventory;

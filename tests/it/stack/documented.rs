@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::full;
+use super::{full, text};
 use super::rules::rules;
+use super::thresholds::thresholds;
 
 fn document() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap()
@@ -18,11 +19,26 @@ fn every_alert_has_a_severity_and_what_a_mail_shows() {
             _ => assert!(matches!(severity, Some("warning" | "critical")), "{}: {severity:?}", rule.shown()),
         }
         let annotations: Vec<&str> = rule.annotations.keys().map(String::as_str).collect();
-        assert_eq!(annotations, ["description", "runbook_url", "summary"], "{}", rule.shown());
+        assert_eq!(annotations, ["dashboard", "description", "runbook_url", "summary"], "{}", rule.shown());
         assert!(rule.annotations.values().all(|text| !text.trim().is_empty()), "{}", rule.shown());
         let (_, section) = rule.annotations["runbook_url"].split_once('#').unwrap();
         assert_eq!(section, rule.name.to_lowercase(), "{}", rule.shown());
     }
+}
+
+#[test]
+fn the_dashboard_that_an_alert_names_is_there() {
+    let release = full();
+    let boards: BTreeSet<String> = release
+        .files
+        .iter()
+        .filter(|(path, _)| path.starts_with("grafana/dashboards/"))
+        .map(|(path, _)| serde_json::from_str::<serde_json::Value>(text(&release, path)).unwrap())
+        .map(|board| format!("/d/{}", board["uid"].as_str().unwrap()))
+        .collect();
+    let named: BTreeSet<String> =
+        rules(&release).into_iter().map(|rule| rule.annotations["dashboard"].clone()).collect();
+    assert_eq!(named.difference(&boards).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
 #[test]
@@ -58,4 +74,14 @@ fn the_table_of_thresholds_has_each_alert_with_its_severities() {
         .filter(|rule| rule.name != "Watchdog")
         .map(|rule| (rule.name.clone(), rule.labels["severity"].clone()));
     assert_eq!(rows, alerts.collect());
+}
+
+/// What can be tuned is a variable, and the page says of which alert.
+#[test]
+fn each_threshold_is_named_in_the_table() {
+    let document = document();
+    let table = document.split("\n## Thresholds\n").nth(1).unwrap().split("\n**To tune").next().unwrap();
+    let missing: Vec<String> =
+        thresholds().into_iter().filter(|name| !table.contains(&format!("`{name}`"))).collect();
+    assert_eq!(missing, Vec::<String>::new());
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::rules::{rule_files, rules};
+use super::rules::{rule_files, rules_of};
 use super::tools::in_image_of;
-use super::{full, text, variants, write};
+use super::{load, text, variants, write};
+use crate::support::{INVENTORY, Project};
 
 #[test]
 fn promtool_takes_every_variant_and_finds_all_its_rules() {
@@ -32,26 +33,47 @@ fn promtool_takes_every_variant_and_finds_all_its_rules() {
         let files = rule_files(release);
         assert!(!files.is_empty());
         for path in files {
-            let checked = format!("Checking /etc/{path}");
             // Once by way of prometheus.yml, once as a rule file.
-            assert_eq!(part.matches(&checked).count(), 2, "{path} is in no `rule_files` of {name}:\n{part}");
+            let checked =
+                format!("Checking /etc/{path}\n  SUCCESS: {} rules found", rules_of(release, path).len());
+            assert_eq!(part.matches(&checked).count(), 2, "{name}: {checked}:\n{part}");
         }
-        let found = format!("SUCCESS: {} rules found", rules(release).len());
-        assert_eq!(part.matches(&found).count(), 2, "{name}: {found}:\n{part}");
     }
 }
 
+/// The unit tests of the rules: a file's name and text.
+pub(super) fn unit_tests() -> Vec<(String, String)> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
+    std::fs::read_dir(fixtures)
+        .unwrap()
+        .map(|file| file.unwrap())
+        .map(|file| {
+            (file.file_name().display().to_string(), std::fs::read_to_string(file.path()).unwrap())
+        })
+        .collect()
+}
+
+/// With each collector: they count what they drop under names of their own.
 #[test]
 fn every_rule_fires_when_it_should_and_only_then() {
     let folder = tempfile::tempdir().unwrap();
-    let release = full();
-    let rules = text(&release, "prometheus/alerts/koprogo.yml");
-    std::fs::write(folder.path().join("koprogo.yml"), rules).unwrap();
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rules");
-    for file in std::fs::read_dir(fixtures).unwrap() {
-        let file = file.unwrap();
-        std::fs::copy(file.path(), folder.path().join(format!("test-{}", file.file_name().display())))
-            .unwrap();
+    let project = Project::new();
+    for (collector, drops) in [("alloy", "loki_write_dropped"), ("promtail", "promtail_dropped")] {
+        project.write("inventory/test.yml", &format!("{INVENTORY}  log_collector: {collector}\n"));
+        let release = load(&project, collector);
+        let folder = folder.path().join(collector);
+        std::fs::create_dir(&folder).unwrap();
+        for path in rule_files(&release) {
+            let file = path.rsplit('/').next().unwrap();
+            std::fs::write(folder.join(file), text(&release, path)).unwrap();
+        }
+        for (file, text) in unit_tests() {
+            let tests = text.replace("loki_write_dropped", drops).replace("alloy", collector);
+            // What is the same for both need not run twice.
+            if collector == "alloy" || tests != text {
+                std::fs::write(folder.join(format!("test-{file}")), tests).unwrap();
+            }
+        }
     }
-    in_image_of("prometheus", &[(folder.path(), "/rules")], "promtool test rules /rules/test-*.yml");
+    in_image_of("prometheus", &[(folder.path(), "/rules")], "promtool test rules /rules/*/test-*.yml");
 }

@@ -31,22 +31,23 @@ pub(super) fn rule_files(release: &Release) -> Vec<&str> {
     release.files.keys().map(String::as_str).filter(|path| is_rules(path)).collect()
 }
 
-/// All rules of a release.
+/// All rules of a file, those that record as well.
+pub(super) fn rules_of(release: &Release, path: &str) -> Vec<Value> {
+    let file: Value = serde_yaml::from_str(text(release, path)).unwrap();
+    let groups = file["groups"].as_sequence().unwrap();
+    groups.iter().flat_map(|group| group["rules"].as_sequence().unwrap().clone()).collect()
+}
+
+/// All alert rules of a release.
 pub(super) fn rules(release: &Release) -> Vec<Rule> {
-    let mut rules = Vec::new();
-    for path in rule_files(release) {
-        let file: Value = serde_yaml::from_str(text(release, path)).unwrap();
-        for group in file["groups"].as_sequence().unwrap() {
-            for rule in group["rules"].as_sequence().unwrap() {
-                rules.push(Rule {
-                    name: rule["alert"].as_str().unwrap().to_owned(),
-                    labels: strings(&rule["labels"]),
-                    annotations: strings(&rule["annotations"]),
-                });
-            }
-        }
-    }
-    rules
+    let all = rule_files(release).into_iter().flat_map(|path| rules_of(release, path));
+    all.filter(|rule| rule.get("record").is_none())
+        .map(|rule| Rule {
+            name: rule["alert"].as_str().unwrap().to_owned(),
+            labels: strings(&rule["labels"]),
+            annotations: strings(&rule["annotations"]),
+        })
+        .collect()
 }
 
 fn strings(map: &Value) -> BTreeMap<String, String> {
@@ -69,7 +70,7 @@ fn cases() -> Vec<Case> {
         let file: Value =
             serde_yaml::from_str(&std::fs::read_to_string(file.unwrap().path()).unwrap()).unwrap();
         for test in file["tests"].as_sequence().unwrap() {
-            for case in test["alert_rule_test"].as_sequence().unwrap() {
+            for case in test.get("alert_rule_test").and_then(Value::as_sequence).into_iter().flatten() {
                 let firing = case["exp_alerts"].as_sequence().unwrap();
                 cases.push(Case {
                     name: case["alertname"].as_str().unwrap().to_owned(),

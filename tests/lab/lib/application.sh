@@ -1,5 +1,8 @@
 # shellcheck shell=sh
-# The application on the VPS, as its operator has it: PostgreSQL and a backend, and a backup that tells its time.
+# The application on the VPS, as its operator has it: Traefik, PostgreSQL, a backend and its neighbours, and a
+# backup that tells its time.
+
+APPLICATION='koprogo-traefik koprogo-postgres koprogo-backend koprogo-frontend koprogo-minio'
 
 application_up() {
     application_current || {
@@ -17,13 +20,14 @@ application_up() {
 application_current() {
     [ "$(in_vps cat /opt/koprogo/app/.made-for </dev/null 2>/dev/null)" = "$(application_for)" ] && application_runs
 }
+# shellcheck disable=SC2086 # a list of words
 application_runs() {
-    [ "$(in_vps docker inspect -f '{{.State.Running}}' koprogo-postgres koprogo-backend </dev/null 2>/dev/null | tr '\n' ' ')" = 'true true ' ]
+    [ "$(in_vps docker inspect -f '{{.State.Running}}' $APPLICATION </dev/null 2>/dev/null | tr '\n' ' ')" = 'true true true true true ' ]
 }
 application_for() {
     {
         cat "$SECRETS" "$LAB/application/docker-compose.yml" "$STATE/images"
-        docker image inspect -f '{{.Id}}' "$(image_of postgres)" "$(image_of backend)"
+        docker image inspect -f '{{.Id}}' "$(image_of postgres)" "$(image_of backend)" "$(image_of traefik)"
     } | digest
 }
 
@@ -34,12 +38,16 @@ application_files() (
     trap 'rm -rf "$files"' EXIT
     mkdir -p "$files/app"
     cp "$LAB/application/docker-compose.yml" "$files/app/"
-    printf 'POSTGRES_IMAGE=%s\nBACKEND_IMAGE=%s\n' "$(image_of postgres)" "$(image_of backend)" >"$files/app/.env"
+    printf 'POSTGRES_IMAGE=%s\nBACKEND_IMAGE=%s\nTRAEFIK_IMAGE=%s\n' \
+        "$(image_of postgres)" "$(image_of backend)" "$(image_of traefik)" >"$files/app/.env"
+    # What Traefik shows as its certificate. Nobody speaks TLS with it, so its key is of no use.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -days 60 \
+        -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab -out "$files/app/certificate.pem" 2>/dev/null
     secret metrics_token >"$files/app/metrics_token"
     password=$(in_vps cat /opt/koprogo/app/postgres_password </dev/null 2>/dev/null) || password=$(random_word 32)
     printf %s "$password" >"$files/app/postgres_password"
     # The containers read them as other users; the folder keeps the users of the host out.
-    chmod 0644 "$files/app/postgres_password" "$files/app/metrics_token"
+    chmod 0644 "$files/app/postgres_password" "$files/app/metrics_token" "$files/app/certificate.pem"
     chmod 0700 "$files/app"
     tar -C "$files" --owner=0 --group=0 -c app
 )

@@ -2,7 +2,9 @@
 # The images: the VPS, the servers beside it, and the stack's services as the VPS will pull them.
 
 # build TAG FOLDER [FILE...]: builds the image of a folder, extra files put beside its Dockerfile, unless the
-# image at hand was made from just that. What it was made from, its parent included, is in a label.
+# image at hand was made from just that. What it was made from, its parent included, is in a label. A Dockerfile
+# that begins with `FROM $FROM` stands on $build_on, or on plain Debian.
+build_on=
 build() {
     build_tag=$1 build_from=$LAB/images/$2
     shift 2
@@ -15,7 +17,7 @@ build() {
     rm -rf "$build_context"
     build_hash=$({
         cat "$build_context.tar"
-        docker image inspect -f '{{.Id}}' "${build_parent:-$DEBIAN}"
+        docker image inspect -f '{{.Id}}' "${build_parent:-${build_on:-$DEBIAN}}"
     } | digest)
     build_have=$(docker image inspect -f '{{index .Config.Labels "provision.lab.inputs"}}' "$build_tag" 2>/dev/null || true)
     if [ "$build_have" != "$build_hash" ]; then
@@ -26,7 +28,7 @@ build() {
 }
 build_image() {
     # The machine's own network: whatever it takes to reach the Debian mirror, apt here has it already.
-    docker build --force-rm --network host --build-arg "FROM=$DEBIAN" ${http_proxy:+--build-arg "http_proxy=$http_proxy"} \
+    docker build --force-rm --network host --build-arg "FROM=${build_on:-$DEBIAN}" ${http_proxy:+--build-arg "http_proxy=$http_proxy"} \
         --label "provision.lab.inputs=$2" -t "$1" - <"$3"
 }
 
@@ -38,6 +40,11 @@ alertmanager prom/alertmanager:v0.34.0 prometheus-alertmanager
 node_exporter prom/node-exporter:v1.12.1 prometheus-node-exporter
 postgres_exporter prometheuscommunity/postgres-exporter:v0.20.1 prometheus-postgres-exporter
 grafana grafana/grafana:12.4.10 -
+loki grafana/loki:3.7.6 -
+alloy grafana/alloy:v1.21.2 -
+promtail grafana/promtail:3.6.15 -
+cadvisor ghcr.io/google/cadvisor:0.60.5 -
+socket_proxy wollomatic/socket-proxy:1.12.2 -
 postgres postgres:15 -
 EOF
 }
@@ -62,37 +69,61 @@ service_images() (
     exec 3>&1 1>&2
     while read -r component real package; do
         if docker image inspect "$real" >/dev/null 2>&1 || pulled "$real"; then
+            case $real in
+                # The VPS's mirror stands for the default registry only.
+                *.*/*)
+                    docker tag "$real" "lab/$component:${real##*:}"
+                    real=lab/$component:${real##*:} ;;
+            esac
             echo "$component $real upstream" >&3
             continue
         fi
+        folder=$(printf %s "$component" | tr _ -)
         case $component in
-            grafana)
-                build_program grafana-standin standin
-                echo "$component $program_tag STAND-IN" >&3 ;;
+            grafana | loki | alloy | promtail | cadvisor | socket_proxy) stand_in "$component" >&3 ;;
             postgres)
                 build lab/postgres:debian postgres
                 echo "$component lab/postgres:debian debian" >&3 ;;
             *)
                 build "$IMAGES/services" services
-                folder=$(printf %s "$component" | tr _ -)
                 tag=lab/$folder:$(debian_version "$package")
                 build "$tag" "$folder"
                 echo "$component $tag debian" >&3 ;;
         esac
     done <"$STATE/components"
-    build_program koprogo-backend backend
+    # A part of the application: the real one would want the application's whole configuration.
+    stand_in traefik >&3
+    program_tag=lab/koprogo-backend:1-$(cat "$LAB/images/koprogo-backend"/* "$STATE/bin/backend" | digest)
+    build "$program_tag" koprogo-backend "$STATE/bin/backend"
+    forget_others lab/koprogo-backend "$program_tag"
     echo "backend $program_tag example" >&3
 )
 
-# build_program FOLDER PROGRAM: an image around a program of the project, whose tag changes with it: a server
-# that has an image of some tag does not ask for it again.
-build_program() {
-    program_tag=lab/$1:1-$(cat "$LAB/images/$1"/* "$STATE/bin/$2" | digest)
-    build "$program_tag" "$1" "$STATE/bin/$2"
-    for program_old in $(docker images --format '{{.Repository}}:{{.Tag}}' "lab/$1" | grep -vxF "$program_tag"); do
-        docker rmi "$program_old" >/dev/null 2>&1 || true
+# stand_in COMPONENT: an image around the program `standin`, and its line of the table. The tag changes with the
+# program: a server that has an image of some tag does not ask for it again.
+stand_in() {
+    stand_name=$(printf %s "$1" | tr _ -)-standin
+    stand_all=1-$(cat "$LAB/images/standins"/* "$STATE/bin/standin" | digest)
+    stand_tag=lab/$stand_name:1-$(cat "$LAB/images/standins"/* "$LAB/images/$stand_name"/* "$STATE/bin/standin" | digest)
+    # Both under tags of their own: a lab beside this one may have another program.
+    build "$IMAGES/standins:$stand_all" standins "$STATE/bin/standin" >&2
+    build_on=$IMAGES/standins:$stand_all
+    build "$stand_tag" "$stand_name" >&2
+    build_on=
+    forget_others "lab/$stand_name" "$stand_tag"
+    forget_others "$IMAGES/standins" "$IMAGES/standins:$stand_all"
+    echo "$1 $stand_tag STAND-IN"
+}
+
+# forget_others REPOSITORY IMAGE: removes the repository's other images, unless a lab beside this one may want them.
+forget_others() {
+    ! other_labs || return 0
+    for forget_old in $(docker images --format '{{.Repository}}:{{.Tag}}' "$1" | grep -vxF "$2"); do
+        docker rmi "$forget_old" >/dev/null 2>&1 || true
     done
 }
+# Whether the VPS of another lab exists.
+other_labs() { docker ps -a --filter label=provision.lab.want --format '{{.Names}}' | grep -e '-vps$' | grep -qvxF "$VPS"; }
 
 # debian_version PACKAGE: major.minor of a service, as the image of services has it.
 debian_version() {
@@ -105,6 +136,10 @@ debian_version() {
 image_of() { sed -n "s/^$1 \([^ ]*\) .*/\1/p" "$STATE/images"; }
 
 images_down() {
+    if other_labs; then
+        say 'keeping the images: there is another lab'
+        return 0
+    fi
     # An image that another stands on cannot go before it: three storeys, three passes.
     for _ in 1 2 3; do
         for image in $(docker images --format '{{.Repository}}:{{.Tag}}' --filter label=provision.lab.inputs | grep -vF '<none>'); do

@@ -22,13 +22,14 @@ deploy:
 variables:
   images:
 EOF
-    for component in prometheus alertmanager grafana node_exporter postgres_exporter; do
+    for component in prometheus alertmanager grafana node_exporter postgres_exporter loki alloy promtail cadvisor socket_proxy; do
         printf '    %s: %s\n' "$component" "$(image_of $component)"
     done
     cat <<EOF
   application_network: koprogo_koprogo-network
   domain: koprogo.lab
   metrics_auth: true
+  kernel_messages: $(kernel_messages && echo true || echo false)
   alert_email: ops@koprogo.lab
   smtp_smarthost: mail.lab:587
   smtp_host_address: $MAIL_ADDRESS

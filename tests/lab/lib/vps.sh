@@ -22,13 +22,18 @@ vps_create() {
         # cgroup v1: Debian 13's systemd wants to be told twice.
         set -- systemd.unified_cgroup_hierarchy=0 SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1
     fi
+    # What a server has and a container has not: cAdvisor reads there which container was killed.
+    # shellcheck disable=SC2046 # nothing or two words
     logged vps-create docker create --name "$VPS" --hostname vps --label "provision.lab.want=$want" \
         --network "$NAME" --ip "$VPS_ADDRESS" --add-host "mail.lab:$MAIL_ADDRESS" \
         --cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt seccomp=unconfined --security-opt apparmor=unconfined \
         --security-opt systempaths=unconfined --cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw \
+        $(! kernel_messages || echo --device /dev/kmsg:/dev/kmsg:r) \
         --tmpfs /run:exec --tmpfs /run/lock -v "$NAME-docker:/var/lib/docker" -e container=docker \
         "$IMAGES/vps" /usr/local/sbin/boot "$@"
 }
+
+kernel_messages() { [ -c /dev/kmsg ]; }
 
 # What the VPS must have before it boots, as an archive: whose key may log in, and where docker finds images.
 vps_files() (
