@@ -17,7 +17,11 @@ pub(super) fn in_image_of(component: &str, mounts: &[(&Path, &str)], script: &st
     for (folder, target) in mounts {
         command.arg("--volume").arg(format!("{}:{target}:ro", folder.display()));
     }
-    command.args([&image(component), "-ec", script]);
+    // As a file: it may be longer than an argument.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, script).unwrap();
+    command.arg("--volume").arg(format!("{}:/script:ro", file.path().display()));
+    command.args([&image(component), "-e", "/script"]);
     succeeded(&command.output().unwrap())
 }
 
