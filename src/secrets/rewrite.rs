@@ -1,4 +1,4 @@
-//! Changes one value in the decrypted text and leaves the rest, comments included, as its author wrote it.
+//! Changes or removes one value in the decrypted text and leaves the rest, comments included, as its author wrote it.
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -33,6 +33,30 @@ pub(super) fn with_value(
         push_line(&mut changed, name, &quoted);
     }
     let wanted = wanted(document, name, value);
+    if reads_as(&changed, &wanted) { changed } else { anew(&wanted) }
+}
+
+/// `text` (which reads as `document`) without `name`, whose line goes with the comment on it. A text whose form does
+/// not allow that is written anew, without its comments.
+pub(super) fn without(text: &str, document: &Document, name: &str) -> Zeroizing<String> {
+    let mut changed = Zeroizing::new(String::with_capacity(text.len()));
+    if let Some(entry) = document.entries.iter().find(|entry| entry.name == name).filter(|_| document.lines) {
+        let start = text[..entry.name_at].rfind('\n').map_or(0, |end| end + 1);
+        let value_end = entry.value_at.end;
+        let end = if text[..value_end].ends_with('\n') {
+            value_end
+        } else {
+            text[value_end..].find('\n').map_or(text.len(), |end| value_end + end + 1)
+        };
+        changed.push_str(&text[..start]);
+        changed.push_str(&text[end..]);
+    }
+    let wanted: Vec<(&str, &str)> = document
+        .entries
+        .iter()
+        .filter(|entry| entry.name != name)
+        .map(|entry| (entry.name.as_str(), entry.value.expose_secret()))
+        .collect();
     if reads_as(&changed, &wanted) { changed } else { anew(&wanted) }
 }
 
