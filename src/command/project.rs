@@ -137,6 +137,14 @@ pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Se
             format!("Remove it: `provision secrets unset {environment} {name}`."),
         ));
     }
+    for unfit in plan::unfit(release, secrets) {
+        problems.push(Problem::new(
+            place(),
+            format!("the secret `{}` cannot be put into {}: its value {}", unfit.name, unfit.path, unfit.what),
+            "Give the placeholder quotes there, or the secret a value of letters and digits; best let the program read it \
+             from a file of its own.",
+        ));
+    }
     let rules = release.secret_rules();
     let rules: Vec<(&str, usize)> = rules.iter().map(|(name, least)| (name.as_str(), *least)).collect();
     for weakness in secrets::weaknesses(secrets, &rules) {

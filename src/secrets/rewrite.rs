@@ -156,6 +156,21 @@ mod tests {
         assert_eq!(change("a: 1", "b", "3"), "a: 1\nb: \"3\"\n");
     }
 
+    #[test]
+    fn a_value_is_removed_and_the_rest_stays() {
+        let remove = |text: &str, name: &str| {
+            let document = document::parse("f", text).ok().unwrap();
+            without(text, &document, name).to_string()
+        };
+        let text = "# mine\na: 1 # why\nb: |\n  two\n  lines\n# last\nc: 'x'\n";
+        assert_eq!(remove(text, "a"), text.replace("a: 1 # why\n", ""));
+        assert_eq!(remove(text, "b"), text.replace("b: |\n  two\n  lines\n", ""));
+        assert_eq!(remove(text, "c"), text.replace("c: 'x'\n", ""));
+        assert_eq!(remove("a: 1\nb: \"x\n  y\" # z", "b"), "a: 1\n");
+        assert_eq!(remove("{a: 1, b: 2}\n", "a"), "b: \"2\"\n");
+        assert_eq!(remove("a: 1\n", "a"), "");
+    }
+
     proptest! {
         #[test]
         fn any_text_can_be_a_value(

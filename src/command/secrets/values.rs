@@ -98,8 +98,9 @@ pub(super) fn read_value(input: impl Read, what: &str) -> Result<SecretString> {
     })?;
     let text = text.strip_suffix('\n').unwrap_or(text);
     if text.is_empty() {
-        return Err(failed("there is none".to_owned())
-            .hint("Give it on stdin (`< FILE`), or type it on a terminal; `provision secrets set --generate` makes one."));
+        return Err(
+            failed("there is none".to_owned()).hint("Give it on stdin (`< FILE`), or type it on a terminal.")
+        );
     }
     Ok(SecretString::from(text))
 }
@@ -153,7 +154,7 @@ mod tests {
             let error = read(bytes).unwrap_err();
             format!("{error} → {}", error.hints().join(" "))
         };
-        insta::assert_snapshot!(refused(b"\n"), @"read the value of a from stdin: there is none → Give it on stdin (`< FILE`), or type it on a terminal; `provision secrets set --generate` makes one.");
+        insta::assert_snapshot!(refused(b"\n"), @"read the value of a from stdin: there is none → Give it on stdin (`< FILE`), or type it on a terminal.");
         insta::assert_snapshot!(refused(b"\xff"), @"read the value of a from stdin: it is not UTF-8 text → Encode it first, for example with `base64`.");
         insta::assert_snapshot!(refused(&vec![b'x'; (1 << 20) + 1]), @"read the value of a from stdin: it is larger than 1 MiB →");
     }

@@ -7,10 +7,12 @@
 #![allow(clippy::unused_self)]
 
 mod failures;
+mod forms;
 mod happy;
 mod interruptions;
 mod leaks;
 mod reboot;
+mod secrets;
 mod tiny;
 
 use std::collections::BTreeMap;

@@ -358,7 +358,10 @@ fn git_shows_names_and_fingerprints_and_never_a_value() {
     // Where nobody can open the file, git's diff goes on all the same.
     std::fs::remove_file(project.identity()).unwrap();
     let diff = git(&["diff"]);
-    assert!(diff.contains(" cannot be shown: there is no --identity") && diff.contains("\n+SHA-256 "), "{diff}");
+    assert!(
+        diff.contains(" cannot be shown: there is no --identity") && diff.contains("\n+SHA-256 "),
+        "{diff}"
+    );
 }
 
 #[test]
