@@ -106,7 +106,7 @@ impl Import<'_> {
         for (name, path, value) in wanted.into_values() {
             match present.get(name.as_str()) {
                 Some(known) if known.expose_secret() == value.expose_secret() => {
-                    imported.unchanged.push(name)
+                    imported.unchanged.push(name);
                 }
                 known => {
                     if known.is_some() {

@@ -36,13 +36,20 @@ fn the_age_command_and_we_read_each_others_files() {
     let root = project(&all);
     let ours = encrypted(root.path(), TEXT);
     assert!(ours.starts_with(ARMOR_BEGIN.as_bytes()));
+    let to_all = |armor: &[&str]| {
+        let recipients = all.iter().flat_map(|public| ["-r", public]);
+        run("age", &recipients.chain(armor.iter().copied()).collect::<Vec<_>>(), TEXT.as_bytes())
+    };
     for (path, public) in &keys {
         let file = path.to_str().unwrap();
         assert_eq!(run("age", &["-d", "-i", file], &ours), TEXT.as_bytes());
         let identity = Identity::find(Some(path)).unwrap();
-        for theirs in
-            [run("age", &["-a", "-r", public], TEXT.as_bytes()), run("age", &["-r", public], TEXT.as_bytes())]
-        {
+        for theirs in [
+            run("age", &["-a", "-r", public], TEXT.as_bytes()),
+            run("age", &["-r", public], TEXT.as_bytes()),
+            to_all(&["-a"]),
+            to_all(&[]),
+        ] {
             write(root.path(), NAME, &theirs);
             let secrets = load(root.path(), &identity).unwrap();
             assert_eq!(secrets.get("smtp_password").unwrap().expose_secret(), "hunter2");

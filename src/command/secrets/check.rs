@@ -27,7 +27,7 @@ pub(super) fn run(around: &Around<'_>, environment: Option<&str>) -> Result<Said
                 problems.extend(found);
             }
             Err(error) if error.all_problems().is_empty() => {
-                problems.push(project::as_problem(&name, &error))
+                problems.push(project::as_problem(&name, &error));
             }
             Err(error) => problems.extend(error.all_problems().iter().cloned()),
         }

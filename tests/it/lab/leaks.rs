@@ -22,8 +22,9 @@ const WATCH: &str = "while [ ! -e /dev/shm/enough ]; do \
       cat /proc/[0-9]*/$kind 2>/dev/null | tr '\\0' '\\n' | grep -aF -f /dev/shm/wanted | sed \"s/^/$kind: /\" >>/dev/shm/hits; \
     done; echo >>/dev/shm/rounds; done";
 
-/// Every file that is not in tmpfs, docker's data included; every process; all that docker tells; the journal.
-const HUNT: &str = "grep -rlaF -f /dev/shm/wanted --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run / 2>/dev/null; \
+/// Every file that is not in tmpfs, docker's data included (but for `merged`, a second look at the same layers); every
+/// process; all that docker tells; the journal.
+const HUNT: &str = "grep -rlaF -f /dev/shm/wanted --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run --exclude-dir=merged / 2>/dev/null; \
     for process in /proc/[0-9]*; do for kind in cmdline environ; do \
       tr '\\0' '\\n' <\"$process/$kind\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"a process: $kind\"; \
     done; done; \
@@ -171,12 +172,12 @@ fn planted_ones_are_found(lab: &Lab, password: &str, wanted: &str, all: &[String
     vps_fed(
         "mkdir /var/tmp/planted; number=0; while IFS= read -r form; do number=$((number + 1)); \
            printf 'x%sx' \"$form\" >\"/var/tmp/planted/$number\"; done; \
-         volume=$(docker volume create planted); printf '%s' \"$form\" >/dev/null; \
+         volume=$(docker volume create planted); \
          head -n 1 /dev/shm/wanted >\"$(docker volume inspect -f '{{.Mountpoint}}' \"$volume\")/data\"; \
          form=$(head -n 1 /dev/shm/wanted); \
          docker create --name planted --label \"planted=$form\" \"$(docker image ls -q | head -n 1)\" true >/dev/null; \
          printf '%s\\n' \"$form\" | systemd-cat; \
-         PLANTED=\"$form\" sleep 60 & sh -c 'sleep 60; :' \"$form\" &",
+         PLANTED=\"$form\" sleep 60 & echo $! >/dev/shm/planted; sh -c 'sleep 60; :' \"$form\" & echo $! >>/dev/shm/planted",
         &(planted.join("\n") + "\n"),
     );
     super::wait_for("the planted one to be in the journal", std::time::Duration::from_secs(10), || {
@@ -184,7 +185,7 @@ fn planted_ones_are_found(lab: &Lab, password: &str, wanted: &str, all: &[String
     });
     let found = hunt_vps();
     vps(
-        "pkill -f '^sleep 60$'; docker rm planted >/dev/null; docker volume rm planted >/dev/null; rm -r /var/tmp/planted",
+        "kill $(cat /dev/shm/planted); rm /dev/shm/planted; docker rm planted >/dev/null; docker volume rm planted >/dev/null; rm -r /var/tmp/planted",
     );
     for number in 1..=planted.len() {
         let file = format!("/var/tmp/planted/{number}");
