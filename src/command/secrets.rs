@@ -65,7 +65,10 @@ pub enum SecretsCommand {
         environment: Option<String>,
     },
     /// Encrypt the secrets of all environments again, to those who are on the lists now
-    Rekey,
+    Rekey {
+        /// Only this environment
+        environment: Option<String>,
+    },
     /// Show and change who can open the secrets
     #[command(subcommand)]
     Recipients(recipients::RecipientsCommand),
@@ -124,7 +127,7 @@ impl SecretsCommand {
         match self {
             Self::Keygen { .. }
             | Self::Check { .. }
-            | Self::Rekey
+            | Self::Rekey { .. }
             | Self::Recipients(_)
             | Self::Diff { .. } => None,
             Self::View { environment, .. }
@@ -149,7 +152,7 @@ impl SecretsCommand {
             Self::Set { environment, name, generate } => values::set(around, environment, name, *generate),
             Self::Unset { environment, name } => values::unset(around, environment, name),
             Self::Check { environment } => check::run(around, environment.as_deref()),
-            Self::Rekey => recipients::rekey(around),
+            Self::Rekey { environment } => recipients::rekey(around, environment.as_deref()),
             Self::Recipients(command) => command.run(around),
             Self::Import { ansible_vault, vault_password_file, force, environment } => {
                 import::run(around, ansible_vault, vault_password_file.as_deref(), *force, environment)

@@ -9,13 +9,13 @@ use super::replace::{self, Change};
 use super::{document, open, save};
 use crate::error::{Error, Place, Problem, Result};
 
-/// Encrypts the secrets of all environments again, each to its recipients, with the same values. All files change
-/// or none. Gives the environments.
+/// Encrypts the secrets of all environments again, or of `only` one, each to its recipients, with the same values.
+/// All files change or none. Gives the environments.
 ///
 /// # Errors
 /// Usage: no environment has secrets, or one of the files cannot be opened or encrypted; all such files at once.
-pub fn rekey(root: &Path, identity: &Identity) -> Result<Vec<String>> {
-    let environments = file::environments(root);
+pub fn rekey(root: &Path, only: Option<&str>, identity: &Identity) -> Result<Vec<String>> {
+    let environments = only.map_or_else(|| file::environments(root), |name| vec![name.to_owned()]);
     if environments.is_empty() {
         return Err(Error::usage("encrypt the secrets again")
             .cause("no environment has a secrets file")

@@ -130,20 +130,25 @@ fn rekey_covers_all_environments_or_none() {
     let (ben, bens) = identity();
     write(root, "secrets/recipients.txt", format!("{key}\n{bens}\n").as_bytes());
     assert_snapshot!(outdated(root, "prod").unwrap().unwrap(), @"is encrypted to 1 key, and secrets/recipients.txt lists 2");
-    assert_eq!(rekey_all(root, &ann).unwrap(), ["prod", "staging"]);
+    assert_eq!(rekey_all(root, None, &ann).unwrap(), ["prod", "staging"]);
     assert!(opens(root, "prod", &ben) && opens(root, "staging", &ben));
     assert_eq!(outdated(root, "prod").unwrap(), None);
     // One that cannot be opened keeps the others from being written.
     write(root, "secrets/recipients.txt", key.as_bytes());
     write(root, "secrets/staging.yml.age", b"damaged");
     let before = files(root);
-    assert_snapshot!(show(&rekey_all(root, &ann).unwrap_err()), @r"
+    assert_snapshot!(show(&rekey_all(root, None, &ann).unwrap_err()), @r"
     [Usage] open secrets/staging.yml.age: it is not an age file
     → If it is plain text: encrypt it with `age -a -R secrets/recipients.txt`, and change every secret that was ever committed that way.
     → No file was changed.
     ");
+    assert_eq!(files(root), before);
+    // Unless only the other is meant.
+    assert_eq!(rekey_all(root, Some("prod"), &ann).unwrap(), ["prod"]);
+    assert!(!opens(root, "prod", &ben));
+    let before = files(root);
     write(root, "secrets/prod.yml.age", b"");
-    let error = show(&rekey_all(root, &ann).unwrap_err());
+    let error = show(&rekey_all(root, None, &ann).unwrap_err());
     assert!(
         error.contains("secrets/prod.yml.age: failed to open")
             && error.contains("secrets/staging.yml.age: failed"),
@@ -152,7 +157,7 @@ fn rekey_covers_all_environments_or_none() {
     write(root, "secrets/prod.yml.age", before[2].as_ref().unwrap());
     assert_eq!(files(root), before);
     let empty = tempfile::tempdir().unwrap();
-    assert_snapshot!(show(&rekey_all(empty.path(), &ben).unwrap_err()), @r"
+    assert_snapshot!(show(&rekey_all(empty.path(), None, &ben).unwrap_err()), @r"
     [Usage] encrypt the secrets again: no environment has a secrets file
     → `provision secrets edit ENVIRONMENT` makes one.
     ");

@@ -101,8 +101,8 @@ fn to_change(listed: &Listed) -> String {
     text
 }
 
-pub(super) fn rekey(around: &Around<'_>) -> Result<Said> {
-    let environments = secrets::rekey(around.root, &Identity::find(around.identity)?)?;
+pub(super) fn rekey(around: &Around<'_>, only: Option<&str>) -> Result<Said> {
+    let environments = secrets::rekey(around.root, only, &Identity::find(around.identity)?)?;
     let files: Vec<String> = environments.iter().map(|name| format!("secrets/{name}.yml.age")).collect();
     Ok(Said::Text(format!("Encrypted again: {}.", files.join(", "))))
 }
