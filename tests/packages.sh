@@ -22,6 +22,7 @@ PATH=$PATH:/usr/sbin:/sbin
 missing=$(echo "$needed" | while read -r command package; do
 	command -v "$command" >/dev/null 2>&1 || echo "$package"
 done | sort -u)
+python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 missing=$(echo "$missing" | tr '\n' ' ')
 [ -n "$(echo "$missing" | tr -d ' ')" ] || exit 0

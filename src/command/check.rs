@@ -57,7 +57,12 @@ fn check(context: &Context<'_>, name: &str) -> Result<(String, Vec<String>)> {
         // Without a key the rest can be checked all the same, on a pull request for example.
         if release.secret_names().is_empty() || Identity::is_given(context.identity) {
             match project::open_secrets(context.root, name, Some(release), context.identity) {
-                Ok(secrets) => problems.extend(project::secret_problems(name, release, &secrets)),
+                Ok(secrets) => {
+                    problems.extend(project::secret_problems(name, release, &secrets));
+                    if !release.secret_names().is_empty() {
+                        remark = project::remark(name, &secrets);
+                    }
+                }
                 Err(error) if problems.is_empty() => return Err(error),
                 Err(error) => problems.push(project::as_problem(name, &error)),
             }

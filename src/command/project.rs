@@ -129,6 +129,16 @@ pub(super) fn collect<T>(problems: &mut Vec<Problem>, result: Result<T>) -> Resu
     }
 }
 
+/// What is to be said of secrets that are in order.
+pub(super) fn remark(environment: &str, secrets: &Secrets) -> String {
+    if secrets.is_bound() {
+        return String::new();
+    }
+    format!(
+        "; secrets/{environment}.yml.age does not say that it is {environment}'s: the next `secrets set` adds it"
+    )
+}
+
 /// What is wrong between the release and the secrets: missing, unused, weak.
 pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Secrets) -> Vec<Problem> {
     let place = || Place::file(format!("secrets/{environment}.yml.age"));
@@ -147,7 +157,15 @@ pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Se
         problems.push(Problem::new(
             place(),
             format!("the secret `{name}` is used by nothing"),
-            format!("Remove it: `provision secrets edit {environment}`."),
+            format!("Remove it: `provision secrets unset {environment} {name}`."),
+        ));
+    }
+    for unfit in plan::unfit(release, secrets) {
+        problems.push(Problem::new(
+            place(),
+            format!("the secret `{}` cannot be put into {}: its value {}", unfit.name, unfit.path, unfit.what),
+            "Give the placeholder quotes there, or the secret a value of letters and digits; best let the program read it \
+             from a file of its own.",
         ));
     }
     let rules = release.secret_rules();

@@ -1,17 +1,17 @@
 //! `provision secrets …`: what people do with the secrets files.
 
-use std::io::{IsTerminal, Read};
+mod check;
+mod import;
+mod recipients;
+mod values;
+
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use secrecy::{ExposeSecret, SecretString};
-use zeroize::Zeroizing;
+use secrecy::SecretString;
 
 use crate::error::{Error, Result};
-use crate::secrets::{self, Edit, Edited, Editor, Identity, SecretName, Secrets};
-
-/// The largest value that is read from stdin, in bytes: a certificate chain fits many times.
-const LARGEST: u64 = 1 << 20;
+use crate::secrets::{self, Identity, SecretName};
 
 /// Keep the secrets of an environment: one encrypted file, secrets/ENVIRONMENT.yml.age
 #[derive(Debug, Clone, Subcommand)]
@@ -28,6 +28,11 @@ pub enum SecretsCommand {
         environment: String,
         /// Show the value of this one alone
         name: Option<String>,
+    },
+    /// Show the secrets' names, each with a fingerprint that changes with its value
+    List {
+        /// The environment
+        environment: String,
     },
     /// Edit the secrets in $VISUAL, $EDITOR or vi; the plain text never touches a disk
     Edit {
@@ -46,6 +51,46 @@ pub enum SecretsCommand {
               value_parser = clap::value_parser!(u16).range(16..=4096))]
         generate: Option<u16>,
     },
+    /// Remove one secret
+    Unset {
+        /// The environment
+        environment: String,
+        /// The secret's name
+        #[arg(value_parser = name)]
+        name: SecretName,
+    },
+    /// Look for mistakes in the secrets and in whom they are encrypted to
+    Check {
+        /// The environment [default: all that have secrets]
+        environment: Option<String>,
+    },
+    /// Encrypt the secrets of all environments again, to those who are on the lists now
+    Rekey {
+        /// Only this environment
+        environment: Option<String>,
+    },
+    /// Show and change who can open the secrets
+    #[command(subcommand)]
+    Recipients(recipients::RecipientsCommand),
+    /// Take secrets over from a file that ansible-vault encrypted
+    Import {
+        /// The file: encrypted as a whole, or with values that are (`!vault`)
+        #[arg(long, value_name = "FILE")]
+        ansible_vault: PathBuf,
+        /// A file with the vault's password [default: stdin, or a prompt on a terminal]
+        #[arg(long, value_name = "FILE")]
+        vault_password_file: Option<PathBuf>,
+        /// Replace values that are there already
+        #[arg(long)]
+        force: bool,
+        /// The environment
+        environment: String,
+    },
+    /// What git shows of a secrets file: names and fingerprints, for a textconv driver
+    Diff {
+        /// The age file
+        file: PathBuf,
+    },
 }
 
 /// What a command has to say, for `report/` to print.
@@ -59,7 +104,7 @@ pub enum Said {
 
 /// What the commands need from outside.
 pub struct Around<'a> {
-    /// The project root. `keygen` does not look at it.
+    /// The project root. `keygen` and `diff` do not look at it.
     pub root: &'a Path,
     /// `--identity`.
     pub identity: Option<&'a Path>,
@@ -70,20 +115,27 @@ pub struct Around<'a> {
 }
 
 impl SecretsCommand {
-    /// Whether the command works on a project. `keygen` does not.
+    /// Whether the command works on a project. `keygen` does not, and git runs `diff` anywhere.
     #[must_use]
     pub fn needs_project(&self) -> bool {
-        !matches!(self, Self::Keygen { .. })
+        !matches!(self, Self::Keygen { .. } | Self::Diff { .. })
     }
 
-    /// The environment that the command is about.
+    /// The one environment that the command is about.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match self {
-            Self::Keygen { .. } => None,
-            Self::View { environment, .. } | Self::Edit { environment } | Self::Set { environment, .. } => {
-                Some(environment)
-            }
+            Self::Keygen { .. }
+            | Self::Check { .. }
+            | Self::Rekey { .. }
+            | Self::Recipients(_)
+            | Self::Diff { .. } => None,
+            Self::View { environment, .. }
+            | Self::List { environment }
+            | Self::Edit { environment }
+            | Self::Set { environment, .. }
+            | Self::Unset { environment, .. }
+            | Self::Import { environment, .. } => Some(environment),
         }
     }
 
@@ -93,10 +145,22 @@ impl SecretsCommand {
     /// Those of `secrets/`; Usage for a name that is not there.
     pub async fn run(&self, around: &mut Around<'_>) -> Result<Said> {
         match self {
-            Self::Keygen { file } => keygen(file.as_deref()),
-            Self::View { environment, name } => view(around, environment, name.as_deref()),
-            Self::Edit { environment } => edit(around, environment).await,
-            Self::Set { environment, name, generate } => set(around, environment, name, *generate),
+            Self::Keygen { file } => values::keygen(file.as_deref()),
+            Self::View { environment, name } => values::view(around, environment, name.as_deref()),
+            Self::List { environment } => values::list(around, environment),
+            Self::Edit { environment } => values::edit(around, environment).await,
+            Self::Set { environment, name, generate } => values::set(around, environment, name, *generate),
+            Self::Unset { environment, name } => values::unset(around, environment, name),
+            Self::Check { environment } => check::run(around, environment.as_deref()),
+            Self::Rekey { environment } => recipients::rekey(around, environment.as_deref()),
+            Self::Recipients(command) => command.run(around),
+            Self::Import { ansible_vault, vault_password_file, force, environment } => {
+                import::run(around, ansible_vault, vault_password_file.as_deref(), *force, environment)
+            }
+            Self::Diff { file } => {
+                let text = secrets::textconv(file, Identity::find(around.identity))?;
+                Ok(Said::Text(text.trim_end().to_owned()))
+            }
         }
     }
 }
@@ -105,93 +169,5 @@ fn name(text: &str) -> std::result::Result<SecretName, String> {
     text.parse()
 }
 
-fn keygen(file: Option<&Path>) -> Result<Said> {
-    let (path, public) = secrets::generate_identity(file)?;
-    Ok(Said::Text(format!(
-        "Your new key is in {}. Keep it to yourself and keep a copy: without it you cannot open the secrets.\n\
-         Its public half:\n{public}\n\
-         Add that line to secrets/recipients.txt. Where there are secrets already, somebody who can open them has\n\
-         to do it and encrypt them again.",
-        path.display()
-    )))
-}
-
-fn view(around: &Around<'_>, environment: &str, name: Option<&str>) -> Result<Said> {
-    let identity = Identity::find(around.identity)?;
-    let Some(name) = name else {
-        return secrets::view(around.root, environment, &identity).map(Said::Secret);
-    };
-    let secrets = Secrets::load(around.root, environment, &identity)?;
-    secrets.get(name).cloned().map(Said::Secret).ok_or_else(|| {
-        let names: Vec<&str> = secrets.names().collect();
-        Error::usage(format!("show the secret `{name}` of {environment}"))
-            .cause("there is no such secret")
-            .hint(format!("There are: {}.", names.join(", ")))
-    })
-}
-
-async fn edit(around: &mut Around<'_>, environment: &str) -> Result<Said> {
-    let identity = Identity::find(around.identity)?;
-    let edit = Edit {
-        root: around.root,
-        environment,
-        identity: &identity,
-        names: around.names,
-        editor: Editor::find(),
-    };
-    let edited = edit.run(around.again).await?;
-    Ok(Said::Text(match edited {
-        Edited::Unchanged => "Nothing changed.".to_owned(),
-        Edited::Saved => format!("Saved secrets/{environment}.yml.age."),
-        Edited::Created => format!("Made secrets/{environment}.yml.age."),
-    }))
-}
-
-fn set(around: &Around<'_>, environment: &str, name: &SecretName, generate: Option<u16>) -> Result<Said> {
-    let identity = Identity::find(around.identity)?;
-    let value = match generate {
-        Some(length) => secrets::generate_password(usize::from(length)),
-        None if std::io::stdin().is_terminal() => ask_twice(name)?,
-        None => read_value(std::io::stdin().lock(), name)?,
-    };
-    let is_new = secrets::set(around.root, environment, &identity, name, &value)?;
-    let done = if is_new { "Added" } else { "Changed" };
-    Ok(Said::Text(format!("{done} `{name}` in secrets/{environment}.yml.age.")))
-}
-
-fn ask_twice(name: &SecretName) -> Result<SecretString> {
-    let first = secrets::ask(&format!("the value of {name}"))?;
-    let second = secrets::ask("the same again")?;
-    if first.expose_secret() == second.expose_secret() {
-        Ok(first)
-    } else {
-        Err(Error::usage(format!("set {name}"))
-            .cause("the two values differ")
-            .hint("Nothing was saved; try again."))
-    }
-}
-
-/// The value on `input`, without one line end at its end: `echo` and here-documents add it.
-fn read_value(input: impl Read, name: &SecretName) -> Result<SecretString> {
-    let failed = |what: String| Error::usage(format!("read the value of {name} from stdin")).cause(what);
-    let largest = usize::try_from(LARGEST).unwrap_or(usize::MAX);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(largest + 1));
-    input.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| failed(error.to_string()))?;
-    if bytes.len() > largest {
-        return Err(failed("it is larger than 1 MiB".to_owned()));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        failed("it is not UTF-8 text".to_owned()).hint("Encode it first, for example with `base64`.")
-    })?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    if text.is_empty() {
-        return Err(failed("there is none".to_owned()).hint(format!(
-            "Give the value on stdin, type it on a terminal, or use `--generate`: `provision secrets set ENVIRONMENT {name} < FILE`."
-        )));
-    }
-    Ok(SecretString::from(text))
-}
-
 #[cfg(test)]
-#[path = "secrets_tests.rs"]
 mod tests;

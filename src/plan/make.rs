@@ -116,7 +116,13 @@ pub fn make(
     let (forward, back) = if nothing {
         (Vec::new(), Vec::new())
     } else {
-        (forward(release, generated, &services, settle), back(release, state, &services, settle))
+        let mut forward = forward(release, generated, &services, settle);
+        let mut back = back(release, state, &services, settle);
+        // At the end of both: the way back tells the old values again.
+        let told = changed_secrets(release, generated, state);
+        back.extend(told.iter().filter(|_| state.current.is_some()).cloned());
+        forward.extend(told);
+        (forward, back)
     };
     Plan {
         release: generated.id.clone(),
@@ -167,6 +173,27 @@ fn signals<'a>(release: &'a Release, services: &'a [ServiceChange]) -> impl Iter
         let reload = release.services.get(&change.service)?.reload.as_ref()?;
         Some(Step::Signal { service: change.service.clone(), signal: reload.signal.clone() })
     })
+}
+
+/// Tells services that run already of secrets that they would not read again.
+fn changed_secrets(release: &Release, generated: &Generated, state: &HostState) -> Vec<Step> {
+    let changed = |name: &String| {
+        state.fingerprints.get(name).is_some_and(|old| generated.fingerprints.get(name) != Some(old))
+    };
+    let running = release.services.values().filter(|service| state.container(&service.name).is_some());
+    let hooks = running.flat_map(|service| service.on_secret.iter().map(move |hook| (service, hook)));
+    hooks
+        .filter(|(service, (file, _))| match service.secrets.get(*file) {
+            Some(crate::stack::SecretFile::Secret(name)) => changed(name),
+            Some(crate::stack::SecretFile::Template { names, .. }) => names.iter().any(changed),
+            None => false,
+        })
+        .map(|(service, (file, hook))| Step::Tell {
+            service: service.name.clone(),
+            file: file.clone(),
+            command: hook.exec.clone(),
+        })
+        .collect()
 }
 
 fn service_changes(

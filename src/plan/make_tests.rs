@@ -312,3 +312,28 @@ fn an_interrupted_activation_and_old_scripts_are_put_right() {
     assert_eq!(plan.scripts, ["lib.sh"]);
     insta::assert_snapshot!(plan.lines().join("\n"), @"the release's records on the host are renewed; no service changes");
 }
+
+#[test]
+fn a_service_that_runs_is_told_of_a_changed_secret_and_of_the_old_one_on_the_way_back() {
+    let mut release = release(&[
+        Sketch { secrets: BTreeSet::from(["a", "b"]), ..Sketch::default() },
+        Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() },
+    ]);
+    let hook = crate::stack::OnSecret { exec: vec!["tell".to_owned(), "it".to_owned()] };
+    release.services.get_mut("s0").unwrap().on_secret.insert("a".to_owned(), hook);
+    let state = running(&release, &generated(&release));
+    let lines = |state: &HostState, changed: Option<&str>| {
+        let plan =
+            make(&release, &generate(&release, &fingerprints(&release, changed)), state, &scripts(), 10);
+        let last = |steps: &[Step]| steps.last().map(Step::line).unwrap_or_default();
+        let told = plan.forward.iter().filter(|step| matches!(step, Step::Tell { .. })).count();
+        (told, last(&plan.forward), last(&plan.back))
+    };
+    let tell = "tell\ts0\ta\ttell\tit".to_owned();
+    assert_eq!(lines(&state, Some("a")), (1, tell.clone(), tell));
+    assert_eq!(lines(&state, Some("b")).0, 0, "another secret");
+    assert_eq!(lines(&state, None).0, 0);
+    assert_eq!(lines(&HostState::default(), Some("a")).0, 0, "a first start reads the file");
+    let stopped = HostState { containers: Vec::new(), ..state };
+    assert_eq!(lines(&stopped, Some("a")).0, 0, "a container that is made anew is not running");
+}

@@ -5,6 +5,7 @@
 mod bundle;
 pub mod check;
 mod checks;
+mod fits;
 mod labels;
 mod make;
 mod manifest;
@@ -19,6 +20,7 @@ mod testing;
 
 pub use bundle::{Bundle, archive};
 pub use checks::checks;
+pub use fits::{Unfit, unfit};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
 pub use make::{Plan, ServiceChange, make};
 pub use manifest::manifest;

@@ -140,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn a_host_without_a_key_to_seal_to_is_refused_where_there_are_secrets() {
+        use crate::plan::testing::{Sketch, release};
+        let state = HostState { host_key: None, ..good() };
+        let with = release(&[Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() }]);
+        let error = requirements(&with, &state, 1 << 30).unwrap_err();
+        insta::assert_snapshot!(format!("{error} | {}", error.hints().join(" ")), @"prepare the host: the host has neither an ed25519 nor an RSA host key to seal the secrets to | Make one on the host: `ssh-keygen -A`.");
+        requirements(&release(&[Sketch::default()]), &state, 1 << 30).unwrap();
+    }
+
+    #[test]
     fn a_host_that_lacks_something_is_refused_with_the_remedy() {
         assert!(requirements(&release(), &good(), 1 << 30).is_ok());
         let stopped =

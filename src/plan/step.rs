@@ -34,6 +34,15 @@ pub enum Step {
         /// Without `SIG`.
         signal: String,
     },
+    /// Run a command in a service's container, with one of its secret files as standard input.
+    Tell {
+        /// Which service.
+        service: String,
+        /// The file in its secrets folder.
+        file: String,
+        /// The command and its arguments.
+        command: Vec<String>,
+    },
     /// Wait until every container is as the release declares it and stays so.
     Settle {
         /// Which release.
@@ -58,6 +67,9 @@ impl Step {
             Step::Units => "units".to_owned(),
             Step::Up { release } => format!("up\t{release}"),
             Step::Signal { service, signal } => format!("signal\t{service}\t{signal}"),
+            Step::Tell { service, file, command } => {
+                format!("tell\t{service}\t{file}\t{}", command.join("\t"))
+            }
             Step::Settle { release, seconds } => format!("settle\t{release}\t{seconds}"),
             Step::Down => "down".to_owned(),
             Step::Clear => "clear".to_owned(),

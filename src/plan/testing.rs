@@ -43,6 +43,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
                 .iter()
                 .map(|secret| ((*secret).to_owned(), SecretFile::Secret((*secret).to_owned())))
                 .collect(),
+            on_secret: BTreeMap::new(),
             mounts: vec![Mount { source: name.clone(), target: "/etc/x".to_owned() }],
             ports: Vec::new(),
             reload: sketch

@@ -4,7 +4,7 @@
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::name::{FINGERPRINT_KEY, SecretName};
+use super::name::{RESERVED, SecretName};
 use crate::error::{Place, Problem};
 
 /// One `name: value` of the file.
@@ -13,6 +13,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// The value.
     pub(super) value: SecretString,
+    /// Where the name begins in the text, as a byte offset.
+    pub(super) name_at: usize,
     /// Where the value is in the text, as byte offsets.
     pub(super) value_at: std::ops::Range<usize>,
     /// Whether the value is a block scalar (`|`, `>`), whose text runs to the end of a line.
@@ -33,9 +35,14 @@ impl Document {
         self.entries.iter().find(|entry| entry.name == name).map(|entry| &entry.value)
     }
 
-    /// The key of fingerprints, where the file has one.
-    pub(super) fn has_fingerprint_key(&self) -> bool {
-        self.get(FINGERPRINT_KEY).is_some()
+    /// Whether the file has all of provision's own entries.
+    pub(super) fn is_complete(&self) -> bool {
+        RESERVED.iter().all(|name| self.get(name).is_some())
+    }
+
+    /// The names that are not provision's, in the file's order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.name.as_str()).filter(|name| !RESERVED.contains(name))
     }
 }
 
@@ -115,9 +122,10 @@ impl Reader<'_> {
                         let at = if span.is_empty() { key_span.start } else { span.start };
                         self.problem(at, what.0, what.1);
                     } else if let Some(name) = name {
+                        let name_at = self.byte(key_span.start);
                         let value_at = self.value_start(key_span.end)..self.byte(span.end);
                         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                        self.document.entries.push(Entry { name, value, value_at, block });
+                        self.document.entries.push(Entry { name, value, name_at, value_at, block });
                     }
                 }
                 Event::Alias(_) => {
@@ -141,7 +149,7 @@ impl Reader<'_> {
     }
 
     fn name_is_good(&mut self, name: &str, at: Marker) -> bool {
-        if name != FINGERPRINT_KEY
+        if !RESERVED.contains(&name)
             && let Err(what) = name.parse::<SecretName>()
         {
             self.problem(
@@ -219,7 +227,7 @@ fn refused(
 }
 
 /// Reads on to the end of what `start` began.
-fn skip<'i>(
+pub(super) fn skip<'i>(
     start: &Event<'i>,
     events: &mut impl Iterator<Item = Result<(Event<'i>, Span), ScanError>>,
 ) -> Result<(), ScanError> {

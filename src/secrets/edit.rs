@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 use super::document::{self, Document};
 use super::file::SecretsFile;
 use super::identity::Identity;
-use super::name::FINGERPRINT_KEY;
 use super::workspace::Workspace;
 use super::{open, save};
 use crate::error::{Error, Kind, Result};
@@ -110,9 +109,7 @@ impl Edit<'_> {
         };
         // A file with mistakes can be opened, since this is where they are corrected.
         let former = document::parse(file.label(), &start).ok();
-        let former_key = former.as_ref().and_then(|document| document.get(FINGERPRINT_KEY)).cloned();
-        let lacks_key =
-            before.is_some() && former.as_ref().is_some_and(|document| !document.has_fingerprint_key());
+        let lacks_ours = before.is_some() && former.as_ref().is_some_and(|document| !document.is_complete());
 
         let workspace = Workspace::create()?;
         let doing = || format!("edit {}", file.label());
@@ -121,7 +118,7 @@ impl Edit<'_> {
             .map_err(|error| Error::usage(doing()).cause(error))?;
         let mut signals =
             Signals::listen().map_err(|error| Error::new(Kind::Internal, doing()).cause(error))?;
-        let (text, document) = loop {
+        let text = loop {
             self.open_editor(&workspace, &path, &mut signals, &doing()).await?;
             let text = std::fs::read(&path).map(Zeroizing::new).map_err(|error| {
                 Error::usage(doing())
@@ -129,11 +126,11 @@ impl Edit<'_> {
                     .cause(error)
                     .hint("The old file was kept.")
             })?;
-            if text.as_slice() == start.as_bytes() && !lacks_key {
+            if text.as_slice() == start.as_bytes() && !lacks_ours {
                 return Ok(Edited::Unchanged);
             }
-            match read(&file, &text) {
-                Ok(read) => break read,
+            match read(&file, &text, former.as_ref()) {
+                Ok(text) => break text,
                 Err(error) => {
                     signals.forget_interrupts().await;
                     if !again(&error) || signals.forget_interrupts().await {
@@ -143,7 +140,6 @@ impl Edit<'_> {
             }
         };
         drop(workspace);
-        let text = save::with_fingerprint_key(&text, &document, former_key.as_ref());
         file.replace(before.as_deref(), &recipients.encrypt(text.as_bytes())?)?;
         Ok(if before.is_some() { Edited::Saved } else { Edited::Created })
     }
@@ -208,8 +204,8 @@ async fn stop(mut editor: Child, doing: &str) -> Error {
     Error::new(Kind::Interrupted, doing).cause("ended by a signal; the old file was kept")
 }
 
-/// What the editor left, validated.
-fn read(file: &SecretsFile, bytes: &[u8]) -> Result<(Zeroizing<String>, Document)> {
+/// What the editor left, validated and completed.
+fn read(file: &SecretsFile, bytes: &[u8], former: Option<&Document>) -> Result<Zeroizing<String>> {
     let doing = format!("read what you wrote for {}", file.label());
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(Error::usage(doing).cause("it is not UTF-8 text"));
@@ -217,9 +213,8 @@ fn read(file: &SecretsFile, bytes: &[u8]) -> Result<(Zeroizing<String>, Document
     if text.trim().is_empty() {
         return Err(Error::usage(doing).cause("it is empty"));
     }
-    let document =
-        document::parse(file.label(), text).map_err(|problems| Error::problems(doing, problems))?;
-    Ok((Zeroizing::new(text.to_owned()), document))
+    document::parse(file.label(), text).map_err(|problems| Error::problems(doing, problems))?;
+    save::complete(file, text, former)
 }
 
 /// The signals that would otherwise end us with the plain text still in memory's file system.

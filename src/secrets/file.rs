@@ -1,16 +1,29 @@
 //! Where the files are, and how one is replaced.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::replace::{self, Change};
 use crate::error::{Error, Result};
 
 /// Whether `environment` has a secrets file below `root`.
 #[must_use]
 pub fn exists(root: &Path, environment: &str) -> bool {
     SecretsFile::new(root, environment).is_ok_and(|file| file.path.exists())
+}
+
+/// The environments that have a secrets file below `root`, sorted.
+#[must_use]
+pub fn environments(root: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(root.join("secrets"))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".yml.age").map(str::to_owned))
+        .filter(|name| SecretsFile::new(root, name).is_ok())
+        .collect();
+    names.sort();
+    names
 }
 
 /// The secrets file of one environment.
@@ -42,6 +55,12 @@ impl SecretsFile {
         })
     }
 
+    /// Any age file, by its path: for messages, and for reading it whosever it is.
+    pub(super) fn at(path: &Path) -> Self {
+        let label = path.display().to_string();
+        Self { root: PathBuf::new(), environment: String::new(), path: path.to_owned(), label }
+    }
+
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -57,40 +76,24 @@ impl SecretsFile {
 
     /// The encrypted bytes, `None` where there is no such file.
     pub(super) fn read(&self) -> Result<Option<Vec<u8>>> {
-        match fs::read(&self.path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::usage(format!("read {}", self.label)).cause(error)),
+        replace::read(&self.path, &self.label)
+    }
+
+    /// The file's change from `before` to `encrypted`.
+    pub(super) fn change(&self, before: Option<&[u8]>, encrypted: Vec<u8>) -> Change {
+        Change {
+            path: self.path.clone(),
+            label: self.label.clone(),
+            before: before.map(<[u8]>::to_vec),
+            after: encrypted,
         }
     }
 
     /// Puts `encrypted` in the place of `before`: as a whole or not at all. Nothing is written where the file
     /// is no longer `before`, since somebody else's change would be lost.
     pub(super) fn replace(&self, before: Option<&[u8]>, encrypted: &[u8]) -> Result<()> {
-        let doing = || format!("write {}", self.label);
-        if self.read()?.as_deref() != before {
-            return Err(Error::usage(doing())
-                .cause("the file changed meanwhile; it was left as it is now, and your change was not saved")
-                .hint("Make your change again on top of the other one."));
-        }
-        let folder = self.root.join("secrets");
-        fs::create_dir_all(&folder).map_err(|error| Error::usage(doing()).cause(error))?;
-        let temporary = folder.join(format!(".{}.yml.age.{:016x}", self.environment, rand::random::<u64>()));
-        let written = write_and_rename(&temporary, &self.path, encrypted)
-            .and_then(|()| File::open(&folder)?.sync_all());
-        if written.is_err() {
-            // It holds ciphertext only, so a leftover would be litter, not a leak.
-            let _ = fs::remove_file(&temporary);
-        }
-        written.map_err(|error| Error::usage(doing()).cause(error).hint("The old file was kept."))
+        replace::all(&[self.change(before, encrypted.to_vec())])
     }
-}
-
-fn write_and_rename(temporary: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(temporary)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(temporary, path)
 }
 
 #[cfg(test)]

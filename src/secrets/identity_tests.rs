@@ -1,6 +1,6 @@
 use insta::assert_snapshot;
 
-use super::super::testing::{run, show, ssh_key, write};
+use super::super::testing::{run, run_typing, show, ssh_key, write};
 use super::*;
 
 fn never(_: &str) -> Result<SecretString> {
@@ -134,6 +134,30 @@ fn a_passphrase_is_asked_for_and_a_wrong_one_refused() {
             ");
         }
     }
+}
+
+#[test]
+fn the_age_command_and_we_open_each_others_files_under_a_passphrase() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (text, public) = key();
+    write(folder.path(), "key.txt", text.as_bytes());
+    for armor in ["", "-a "] {
+        run_typing(&format!("age -p {armor}-o {} {}", path("theirs.age"), path("key.txt")), "correct horse");
+        let theirs =
+            Identity::read(Path::new(&path("theirs.age")), "key", |_| Ok("correct horse".into())).unwrap();
+        assert_eq!(theirs.recipients(), std::slice::from_ref(&public));
+        std::fs::remove_file(path("theirs.age")).unwrap();
+    }
+    let passphrase = age::scrypt::Recipient::new("correct horse".into());
+    let one = std::iter::once(&passphrase as &dyn age::Recipient);
+    write(
+        folder.path(),
+        "ours.age",
+        &open::encrypt(text.as_bytes(), one, age::armor::Format::AsciiArmor).unwrap(),
+    );
+    run_typing(&format!("age -d -o {} {}", path("opened"), path("ours.age")), "correct horse");
+    assert_eq!(std::fs::read(path("opened")).unwrap(), text.as_bytes());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::identity::Identity;
-use super::name::FINGERPRINT_KEY;
+use super::name::{ENVIRONMENT, FINGERPRINT_KEY};
 use super::{document, file, open};
 use crate::error::{Error, Result};
 
@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 pub struct Secrets {
     values: BTreeMap<String, SecretString>,
     fingerprint_key: Option<Zeroizing<Vec<u8>>>,
+    is_bound: bool,
 }
 
 impl Secrets {
@@ -34,8 +35,8 @@ impl Secrets {
     /// Reads `secrets/<environment>.yml.age` below `project_root` with `identity`.
     ///
     /// # Errors
-    /// Usage: no such file, not an age file, cut short, damaged, not encrypted to this identity, not a map of
-    /// names and texts, without `_fingerprint_key`. No error holds any of the decrypted text.
+    /// Usage: no such file, not an age file, cut short, damaged, not encrypted to this identity, another
+    /// environment's, not a map of names and texts, without `_fingerprint_key`. No error holds any of the decrypted text.
     pub fn load(project_root: &Path, environment: &str, identity: &Identity) -> Result<Self> {
         let file = file::SecretsFile::new(project_root, environment)?;
         let (_, text) = open::read(&file, identity)?;
@@ -58,6 +59,8 @@ impl Secrets {
                         ))
                 })?;
                 secrets.fingerprint_key = Some(key);
+            } else if entry.name == ENVIRONMENT {
+                secrets.is_bound = true;
             } else {
                 secrets.values.insert(entry.name, entry.value);
             }
@@ -70,6 +73,12 @@ impl Secrets {
                 .hint(format!("Run `provision secrets edit {environment}` and save: it is added.")));
         }
         Ok(secrets)
+    }
+
+    /// Whether the file says whose secrets it holds. One that was written before files did is only remarked on.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.is_bound
     }
 
     /// The value of `name`. Reserved entries are not found.
@@ -103,6 +112,7 @@ impl Secrets {
         Self {
             values: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
             fingerprint_key: Some(Zeroizing::new(vec![7; 32])),
+            is_bound: true,
         }
     }
 }

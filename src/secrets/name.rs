@@ -9,6 +9,12 @@ const MAX_LENGTH: usize = 64;
 /// The reserved entry that holds the key of [`Secrets::fingerprint`](super::Secrets::fingerprint).
 pub(super) const FINGERPRINT_KEY: &str = "_fingerprint_key";
 
+/// The reserved entry that says whose secrets a file holds.
+pub(super) const ENVIRONMENT: &str = "_environment";
+
+/// All names that belong to provision.
+pub(super) const RESERVED: [&str; 2] = [FINGERPRINT_KEY, ENVIRONMENT];
+
 /// The name of a secret: `[a-z][a-z0-9_]*`, at most 64 characters. Names that start with `_` belong to
 /// provision and are not names that a user can give.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::file::SecretsFile;
 use super::identity::Identity;
 use super::recipients::Recipients;
+use super::{bound, document, recipients};
 use crate::error::{Error, Result};
 
 /// The first line of an armored age file.
@@ -32,17 +33,40 @@ pub fn view(root: &std::path::Path, environment: &str, identity: &Identity) -> R
 
 /// The encrypted bytes and the decrypted text of a file that must be there.
 pub(super) fn read(file: &SecretsFile, identity: &Identity) -> Result<(Vec<u8>, Zeroizing<String>)> {
-    let Some(bytes) = file.read()? else {
-        return Err(Error::usage(format!("read {}", file.label()))
-            .cause("there is no such file")
-            .hint(format!("Run `provision secrets edit {}`: it makes one.", file.environment())));
-    };
+    let bytes = file.read()?.ok_or_else(|| no_such_file(file))?;
     let text = decrypt_file(file, &bytes, identity)?;
     Ok((bytes, text))
 }
 
-/// Opens `bytes`, the content of `file`.
+/// The error of a file that must be there.
+pub(super) fn no_such_file(file: &SecretsFile) -> Error {
+    Error::usage(format!("read {}", file.label()))
+        .cause("there is no such file")
+        .hint(format!("Run `provision secrets edit {}`: it makes one.", file.environment()))
+}
+
+/// `error`, for a name that is not there: it says which are.
+pub(super) fn no_such_secret<'a>(error: Error, names: impl Iterator<Item = &'a str>) -> Error {
+    let names: Vec<&str> = names.collect();
+    error.cause("there is no such secret").hint(format!("There are: {}.", names.join(", ")))
+}
+
+/// Opens `bytes`, the content of `file`, and sees that they are that environment's.
 pub(super) fn decrypt_file(
+    file: &SecretsFile,
+    bytes: &[u8],
+    identity: &Identity,
+) -> Result<Zeroizing<String>> {
+    let text = decrypt_any(file, bytes, identity)?;
+    // A text with mistakes can be opened, since it must be possible to correct them.
+    if let Ok(document) = document::parse(file.label(), &text) {
+        bound::check(&document, file)?;
+    }
+    Ok(text)
+}
+
+/// Opens `bytes`, whosever they are; `file` is only for messages.
+pub(super) fn decrypt_any(
     file: &SecretsFile,
     bytes: &[u8],
     identity: &Identity,
@@ -55,7 +79,7 @@ pub(super) fn decrypt_file(
         return Err(failed(what).hint(hint));
     }
     let binary = dearmor(bytes).map_err(|what| restore(failed(&what)))?;
-    let Some(tags) = ssh_tags(&binary) else {
+    let Some(sealed) = sealed(&binary) else {
         return Err(restore(failed("it is cut short: it ends within its header")));
     };
     let decryptor = Decryptor::new_buffered(&binary[..]).map_err(|error| match error {
@@ -69,7 +93,7 @@ pub(super) fn decrypt_file(
         return Err(failed("it is encrypted with a passphrase, not to keys")
             .hint("Decrypt it with `age -d` and encrypt it again with `age -a -R secrets/recipients.txt`."));
     }
-    let keys = identity.unlocked(&tags)?;
+    let keys = identity.unlocked(&sealed.ssh)?;
     let plain = decrypt(decryptor, keys.into_iter(), binary.len()).map_err(|error| match error {
         DecryptError::NoMatchingKeys => not_for_us(file, identity),
         DecryptError::InvalidMac => {
@@ -113,18 +137,19 @@ fn not_for_us(file: &SecretsFile, identity: &Identity) -> Error {
         ours.join(", ")
     ));
     let listed = Recipients::load(file.root(), environment);
-    let label = listed
-        .as_ref()
-        .map_or_else(|_| "secrets/recipients.txt".to_owned(), |listed| listed.source().to_owned());
+    let label =
+        listed.as_ref().map_or_else(|_| recipients::SHARED.to_owned(), |listed| listed.source().to_owned());
     if listed.is_ok_and(|listed| ours.iter().any(|our| listed.contains(our))) {
         return error.hint(format!(
             "{label} has your key, but the file was not encrypted again since: ask a colleague who can open it to \
-             change it with `provision secrets edit {environment}`."
+             run `provision secrets rekey`."
         ));
     }
+    let own =
+        if label == recipients::SHARED { String::new() } else { format!("--environment {environment} ") };
     error
         .hint(format!(
-            "Ask a colleague who can open it to add this line to {label} and encrypt the file again: {}",
+            "Ask a colleague who can open it to run: provision secrets recipients add {own}{}",
             ours.first().map_or("", String::as_str)
         ))
         .hint("If you have another key that is meant for it, name it with --identity.")
@@ -180,18 +205,31 @@ pub(super) fn encrypt<'a>(
     Ok(bytes)
 }
 
-/// The tags of the SSH keys that an age header names (<https://c2sp.org/age>: `-> ssh-ed25519 TAG …`);
-/// `None` where the header does not end.
-fn ssh_tags(binary: &[u8]) -> Option<Vec<String>> {
-    let mut tags = Vec::new();
+/// To whom a file is encrypted, as far as its header says.
+pub(super) struct Sealed {
+    /// How many X25519 keys: the header does not say which.
+    pub(super) x25519: usize,
+    /// The tags of the SSH keys.
+    pub(super) ssh: Vec<String>,
+}
+
+/// What an age header says of its recipients (<https://c2sp.org/age>: `-> X25519 …`, `-> ssh-ed25519 TAG …`); `None`
+/// where the header does not end.
+pub(super) fn sealed(binary: &[u8]) -> Option<Sealed> {
+    let mut sealed = Sealed { x25519: 0, ssh: Vec::new() };
     for line in binary.split(|byte| *byte == b'\n') {
         if line.starts_with(b"---") {
-            return Some(tags);
+            return Some(sealed);
         }
         let line = String::from_utf8_lossy(line);
         let mut words = line.split(' ');
-        if words.next() == Some("->") && words.next().is_some_and(|kind| kind.starts_with("ssh-")) {
-            tags.extend(words.next().map(str::to_owned));
+        if words.next() != Some("->") {
+            continue;
+        }
+        match words.next() {
+            Some("X25519") => sealed.x25519 += 1,
+            Some(kind) if kind.starts_with("ssh-") => sealed.ssh.extend(words.next().map(str::to_owned)),
+            _ => {}
         }
     }
     None

@@ -36,13 +36,20 @@ fn the_age_command_and_we_read_each_others_files() {
     let root = project(&all);
     let ours = encrypted(root.path(), TEXT);
     assert!(ours.starts_with(ARMOR_BEGIN.as_bytes()));
+    let to_all = |armor: &[&str]| {
+        let recipients = all.iter().flat_map(|public| ["-r", public]);
+        run("age", &recipients.chain(armor.iter().copied()).collect::<Vec<_>>(), TEXT.as_bytes())
+    };
     for (path, public) in &keys {
         let file = path.to_str().unwrap();
         assert_eq!(run("age", &["-d", "-i", file], &ours), TEXT.as_bytes());
         let identity = Identity::find(Some(path)).unwrap();
-        for theirs in
-            [run("age", &["-a", "-r", public], TEXT.as_bytes()), run("age", &["-r", public], TEXT.as_bytes())]
-        {
+        for theirs in [
+            run("age", &["-a", "-r", public], TEXT.as_bytes()),
+            run("age", &["-r", public], TEXT.as_bytes()),
+            to_all(&["-a"]),
+            to_all(&[]),
+        ] {
             write(root.path(), NAME, &theirs);
             let secrets = load(root.path(), &identity).unwrap();
             assert_eq!(secrets.get("smtp_password").unwrap().expose_secret(), "hunter2");
@@ -97,14 +104,14 @@ fn a_stranger_is_told_what_to_ask_for() {
     let named = |text: String| text.replace(&our_key, "OURS").replace(&their_key, "THEIRS");
     assert_snapshot!(named(failure(root.path(), &ours, &bytes)), @r"
     [Usage] open secrets/prod.yml.age: it is not encrypted to your identity key.txt (public key: OURS)
-    → Ask a colleague who can open it to add this line to secrets/recipients.txt and encrypt the file again: OURS
+    → Ask a colleague who can open it to run: provision secrets recipients add OURS
     → If you have another key that is meant for it, name it with --identity.
     ");
     // Listed since, but the file is older.
     write(root.path(), "secrets/recipients.txt", format!("{their_key}\n{our_key}").as_bytes());
     assert_snapshot!(named(failure(root.path(), &ours, &bytes)), @r"
     [Usage] open secrets/prod.yml.age: it is not encrypted to your identity key.txt (public key: OURS)
-    → secrets/recipients.txt has your key, but the file was not encrypted again since: ask a colleague who can open it to change it with `provision secrets edit prod`.
+    → secrets/recipients.txt has your key, but the file was not encrypted again since: ask a colleague who can open it to run `provision secrets rekey`.
     ");
     // An identity for one environment does not open another's.
     write(root.path(), "secrets/staging.recipients.txt", our_key.as_bytes());
@@ -113,7 +120,8 @@ fn a_stranger_is_told_what_to_ask_for() {
     Secrets::load(root.path(), "staging", &ours).unwrap();
     let shown = show(&Secrets::load(root.path(), "staging", &theirs).unwrap_err());
     assert!(
-        shown.contains("secrets/staging.yml.age") && shown.contains("secrets/staging.recipients.txt"),
+        shown.contains("secrets/staging.yml.age")
+            && shown.contains("recipients add --environment staging age1"),
         "{shown}"
     );
 }

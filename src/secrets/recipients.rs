@@ -7,13 +7,21 @@ use std::path::Path;
 use age::armor::Format;
 use age::ssh::ParseRecipientKeyError;
 
-use super::open;
+use super::open::{self, Sealed};
 use crate::error::{Error, Kind, Place, Problem, Result};
 
 /// The recipients of one environment's secrets: everyone who may deploy it.
 pub struct Recipients {
     source: String,
     keys: Vec<Recipient>,
+}
+
+/// The list for all environments that have none of their own, relative to the project root.
+pub(super) const SHARED: &str = "secrets/recipients.txt";
+
+/// The list of one environment alone.
+pub(super) fn own_list(environment: &str) -> String {
+    format!("secrets/{environment}.recipients.txt")
 }
 
 struct Recipient {
@@ -29,14 +37,11 @@ impl Recipients {
     /// Usage: neither file is there, a line is no key that age can encrypt to (all such lines at once), or
     /// there is no key at all.
     pub fn load(root: &Path, environment: &str) -> Result<Self> {
-        let own = format!("secrets/{environment}.recipients.txt");
-        let shared = "secrets/recipients.txt".to_owned();
-        for label in [own, shared] {
-            match std::fs::read_to_string(root.join(&label)) {
-                Ok(text) => return Self::parse(&label, &text),
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(Error::usage(format!("read {label}")).cause(error)),
-            }
+        let label = Self::list_of(root, environment);
+        match std::fs::read_to_string(root.join(&label)) {
+            Ok(text) => return Self::parse(&label, &text),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::usage(format!("read {label}")).cause(error)),
         }
         Err(Error::usage("find out to whom the secrets are encrypted")
             .cause("there is no secrets/recipients.txt")
@@ -44,7 +49,14 @@ impl Recipients {
             .hint("An SSH public key (ssh-ed25519, ssh-rsa) may stand there too; one line for everyone who may deploy."))
     }
 
-    fn parse(source: &str, text: &str) -> Result<Self> {
+    /// The list that goes for an environment: its own where there is one. A path relative to the project root.
+    pub(super) fn list_of(root: &Path, environment: &str) -> String {
+        let own = own_list(environment);
+        if root.join(&own).exists() { own } else { SHARED.to_owned() }
+    }
+
+    /// The recipients in `text`, the content of the list `source`.
+    pub(super) fn parse(source: &str, text: &str) -> Result<Self> {
         let mut keys: Vec<Recipient> = Vec::new();
         let mut problems = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -95,6 +107,26 @@ impl Recipients {
         parse_line(line.trim()).is_ok_and(|wanted| self.keys.iter().any(|key| key.line == wanted.line))
     }
 
+    /// How a file that is encrypted to `sealed` differs from this list, a lower-case fragment; `None` where it does
+    /// not. Which X25519 keys it is encrypted to an age header does not say, only how many.
+    pub(super) fn difference(&self, sealed: &Sealed) -> Option<String> {
+        let (ssh, x25519): (Vec<&str>, Vec<&str>) = self.lines().partition(|line| line.starts_with("ssh-"));
+        let mut wanted: Vec<String> = ssh.into_iter().filter_map(open::ssh_tag).collect();
+        let mut found = sealed.ssh.clone();
+        wanted.sort();
+        found.sort();
+        if wanted == found && x25519.len() == sealed.x25519 {
+            return None;
+        }
+        let (is, should) = (found.len() + sealed.x25519, self.keys.len());
+        let keys = |count: usize| if count == 1 { "1 key".to_owned() } else { format!("{count} keys") };
+        Some(if is == should {
+            format!("is encrypted to other keys than {} lists", self.source)
+        } else {
+            format!("is encrypted to {}, and {} lists {should}", keys(is), self.source)
+        })
+    }
+
     /// `plain` as an armored age file that all of them can open.
     pub(super) fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>> {
         open::encrypt(plain, self.keys.iter().map(|key| &*key.key as &dyn age::Recipient), Format::AsciiArmor)
@@ -109,6 +141,21 @@ impl fmt::Debug for Recipients {
             .field("lines", &self.lines().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// A public key as it is compared, without its comment; what is wrong with it and what to do otherwise.
+pub(super) fn key_of(line: &str) -> std::result::Result<String, (String, String)> {
+    parse_line(line.trim()).map(|recipient| recipient.line)
+}
+
+/// What stands behind the key of a line.
+pub(super) fn comment_of(line: &str) -> &str {
+    let words = if line.trim_start().starts_with("ssh-") { 2 } else { 1 };
+    let mut rest = line.trim();
+    for _ in 0..words {
+        rest = rest.split_once(char::is_whitespace).map_or("", |(_, rest)| rest.trim_start());
+    }
+    rest.trim_start_matches('#').trim()
 }
 
 fn parse_line(line: &str) -> std::result::Result<Recipient, (String, String)> {

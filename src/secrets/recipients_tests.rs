@@ -32,8 +32,9 @@ fn all_lines_that_cannot_be_used_are_named_with_the_reason() {
     let (_, ecdsa) = ssh_key(folder.path(), "ecdsa", "");
     let ecdsa = &ecdsa[..60];
     let (_, good) = identity();
+    let last = if good.ends_with('x') { 'y' } else { 'x' };
     let text = format!(
-        "# everyone\n{good}\n{ecdsa}\nsk-ssh-ed25519@openssh.com AAAA ann\nssh-ed25519 AAAA ben\n{}x\nage1yubikey1abc\n\
+        "# everyone\n{good}\n{ecdsa}\nsk-ssh-ed25519@openssh.com AAAA ann\nssh-ed25519 AAAA ben\n{}{last}\nage1yubikey1abc\n\
          AGE-SECRET-KEY-1HUNTER2\nssh-dss AAAA\nhello\n",
         &good[..good.len() - 1],
     );

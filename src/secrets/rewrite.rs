@@ -1,4 +1,4 @@
-//! Changes one value in the decrypted text and leaves the rest, comments included, as its author wrote it.
+//! Changes or removes one value in the decrypted text and leaves the rest, comments included, as its author wrote it.
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -33,6 +33,30 @@ pub(super) fn with_value(
         push_line(&mut changed, name, &quoted);
     }
     let wanted = wanted(document, name, value);
+    if reads_as(&changed, &wanted) { changed } else { anew(&wanted) }
+}
+
+/// `text` (which reads as `document`) without `name`, whose line goes with the comment on it. A text whose form does
+/// not allow that is written anew, without its comments.
+pub(super) fn without(text: &str, document: &Document, name: &str) -> Zeroizing<String> {
+    let mut changed = Zeroizing::new(String::with_capacity(text.len()));
+    if let Some(entry) = document.entries.iter().find(|entry| entry.name == name).filter(|_| document.lines) {
+        let start = text[..entry.name_at].rfind('\n').map_or(0, |end| end + 1);
+        let value_end = entry.value_at.end;
+        let end = if text[..value_end].ends_with('\n') {
+            value_end
+        } else {
+            text[value_end..].find('\n').map_or(text.len(), |end| value_end + end + 1)
+        };
+        changed.push_str(&text[..start]);
+        changed.push_str(&text[end..]);
+    }
+    let wanted: Vec<(&str, &str)> = document
+        .entries
+        .iter()
+        .filter(|entry| entry.name != name)
+        .map(|entry| (entry.name.as_str(), entry.value.expose_secret()))
+        .collect();
     if reads_as(&changed, &wanted) { changed } else { anew(&wanted) }
 }
 
@@ -130,6 +154,21 @@ mod tests {
         assert_eq!(change("{}", "b", "3"), "b: \"3\"\n");
         assert_eq!(change("", "b", "3"), "b: \"3\"\n");
         assert_eq!(change("a: 1", "b", "3"), "a: 1\nb: \"3\"\n");
+    }
+
+    #[test]
+    fn a_value_is_removed_and_the_rest_stays() {
+        let remove = |text: &str, name: &str| {
+            let document = document::parse("f", text).ok().unwrap();
+            without(text, &document, name).to_string()
+        };
+        let text = "# mine\na: 1 # why\nb: |\n  two\n  lines\n# last\nc: 'x'\n";
+        assert_eq!(remove(text, "a"), text.replace("a: 1 # why\n", ""));
+        assert_eq!(remove(text, "b"), text.replace("b: |\n  two\n  lines\n", ""));
+        assert_eq!(remove(text, "c"), text.replace("c: 'x'\n", ""));
+        assert_eq!(remove("a: 1\nb: \"x\n  y\" # z", "b"), "a: 1\n");
+        assert_eq!(remove("{a: 1, b: 2}\n", "a"), "b: \"2\"\n");
+        assert_eq!(remove("a: 1\n", "a"), "");
     }
 
     proptest! {

@@ -1,15 +1,13 @@
 //! Text → encrypted file: the one way in which a secrets file is written.
 
-use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use super::document::Document;
+use super::document::{self, Document};
 use super::file::SecretsFile;
-use super::generate;
 use super::identity::Identity;
-use super::name::FINGERPRINT_KEY;
+use super::name::{ENVIRONMENT, FINGERPRINT_KEY};
 use super::recipients::Recipients;
-use super::rewrite;
+use super::{bound, generate, rewrite};
 use crate::error::{Error, Result};
 
 /// What stands above the key in the file.
@@ -19,9 +17,18 @@ const COMMENT: &str =
 /// The recipients of `file`, seen to include `identity`: else its owner could not open what they just wrote.
 pub(super) fn recipients(file: &SecretsFile, identity: &Identity) -> Result<Recipients> {
     let recipients = Recipients::load(file.root(), file.environment())?;
+    includes(&recipients, file, identity)?;
+    Ok(recipients)
+}
+
+/// Whether `identity` is among `recipients`.
+///
+/// # Errors
+/// Usage: it is not, and its owner would be locked out of `file`.
+pub(super) fn includes(recipients: &Recipients, file: &SecretsFile, identity: &Identity) -> Result<()> {
     let ours = identity.recipients();
     if ours.iter().any(|our| recipients.contains(our)) {
-        return Ok(recipients);
+        return Ok(());
     }
     Err(Error::usage(format!("encrypt {}", file.label()))
         .cause(format!(
@@ -32,15 +39,39 @@ pub(super) fn recipients(file: &SecretsFile, identity: &Identity) -> Result<Reci
         .hint(format!("Add this line to it: {}", ours.first().map_or("", String::as_str))))
 }
 
-/// `text` with a fingerprint key: its own, else `former`, else a new one.
-pub(super) fn with_fingerprint_key(
+/// `text` with provision's own entries: the fingerprint key (its own, else that of `former`, else a new one), and
+/// whose file it is.
+///
+/// # Errors
+/// Usage: the text has mistakes, or says that it is another environment's.
+pub(super) fn complete(
+    file: &SecretsFile,
     text: &str,
-    document: &Document,
-    former: Option<&SecretString>,
-) -> Zeroizing<String> {
-    if document.get(FINGERPRINT_KEY).is_some() {
-        return Zeroizing::new(text.to_owned());
+    former: Option<&Document>,
+) -> Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(text.to_owned());
+    let mut document = read(file, &text)?;
+    bound::check(&document, file)?;
+    if document.get(FINGERPRINT_KEY).is_none() {
+        let key = former
+            .and_then(|document| document.get(FINGERPRINT_KEY).cloned())
+            .unwrap_or_else(|| generate::fingerprint_key().as_str().into());
+        text = rewrite::with_value(&text, &document, FINGERPRINT_KEY, &key, COMMENT);
+        document = read(file, &text)?;
     }
-    let key = former.cloned().unwrap_or_else(|| SecretString::from(generate::fingerprint_key().as_str()));
-    rewrite::with_value(text, document, FINGERPRINT_KEY, &key, COMMENT)
+    if document.get(ENVIRONMENT).is_none() {
+        text = rewrite::with_value(&text, &document, ENVIRONMENT, &file.environment().into(), bound::COMMENT);
+    }
+    Ok(text)
+}
+
+/// The entries of a decrypted text.
+///
+/// # Errors
+/// Usage: all its mistakes, and where they can be corrected.
+pub(super) fn read(file: &SecretsFile, text: &str) -> Result<Document> {
+    document::parse(file.label(), text).map_err(|problems| {
+        Error::problems(format!("read {}", file.label()), problems)
+            .hint(format!("Correct it with `provision secrets edit {}`.", file.environment()))
+    })
 }

@@ -1,14 +1,15 @@
-//! Sets one value.
+//! Sets, adds and removes values: each a change of the decrypted text that leaves the rest as its author wrote it.
 
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+use super::document::Document;
 use super::file::SecretsFile;
 use super::identity::Identity;
 use super::name::SecretName;
-use super::{document, open, rewrite, save};
+use super::{open, rewrite, save};
 use crate::error::{Error, Result};
 
 /// Gives the secret `name` of `environment` a value and encrypts the file again; makes the file where there is
@@ -28,24 +29,47 @@ pub fn set(
         return Err(Error::usage(format!("set {name}")).cause("the value is empty"));
     }
     let file = SecretsFile::new(root, environment)?;
-    let recipients = save::recipients(&file, identity)?;
+    let mut is_new = false;
+    rewritten(&file, identity, |text, document| {
+        is_new = document.get(name.as_str()).is_none();
+        Ok(rewrite::with_value(text, document, name.as_str(), value, ""))
+    })?;
+    Ok(is_new)
+}
+
+/// Removes the secret `name` of `environment` and encrypts the file again.
+///
+/// # Errors
+/// Usage: there is no such file or secret; else as [`set`].
+pub fn unset(root: &Path, environment: &str, identity: &Identity, name: &SecretName) -> Result<()> {
+    let file = SecretsFile::new(root, environment)?;
+    if file.read()?.is_none() {
+        return Err(open::no_such_file(&file));
+    }
+    rewritten(&file, identity, |text, document| {
+        if document.get(name.as_str()).is_none() {
+            let error = Error::usage(format!("remove the secret `{name}` of {environment}"));
+            return Err(open::no_such_secret(error, document.names()));
+        }
+        Ok(rewrite::without(text, document, name.as_str()))
+    })
+}
+
+/// Changes the text of a file, or of one that is not there yet, and encrypts it again.
+pub(super) fn rewritten(
+    file: &SecretsFile,
+    identity: &Identity,
+    change: impl FnOnce(&str, &Document) -> Result<Zeroizing<String>>,
+) -> Result<()> {
+    let recipients = save::recipients(file, identity)?;
     let before = file.read()?;
     let text = match &before {
-        Some(bytes) => open::decrypt_file(&file, bytes, identity)?,
+        Some(bytes) => open::decrypt_file(file, bytes, identity)?,
         None => Zeroizing::new(String::new()),
     };
-    let read = |text: &str| {
-        document::parse(file.label(), text).map_err(|problems| {
-            Error::problems(format!("read {}", file.label()), problems)
-                .hint(format!("Correct it with `provision secrets edit {environment}`."))
-        })
-    };
-    let document = read(&text)?;
-    let is_new = document.get(name.as_str()).is_none();
-    let text = rewrite::with_value(&text, &document, name.as_str(), value, "");
-    let text = save::with_fingerprint_key(&text, &read(&text)?, None);
-    file.replace(before.as_deref(), &recipients.encrypt(text.as_bytes())?)?;
-    Ok(is_new)
+    let document = save::read(file, &text)?;
+    let text = save::complete(file, &change(&text, &document)?, Some(&document))?;
+    file.replace(before.as_deref(), &recipients.encrypt(text.as_bytes())?)
 }
 
 #[cfg(test)]

@@ -58,6 +58,37 @@ pub(super) fn run(program: &str, arguments: &[&str], stdin: &[u8]) -> Vec<u8> {
     output.stdout
 }
 
+/// Runs a program that asks for a passphrase on its terminal, by way of `script`, and types it as often as it is asked.
+pub(super) fn run_typing(line: &str, passphrase: &str) {
+    use std::io::{Read, Write};
+    let mut child = Command::new("script")
+        .args(["-q", "-e", "-c", line, "/dev/null"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("script is needed by this test: {error}"));
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut seen = Vec::new();
+    let mut asked = 0;
+    let mut buffer = [0; 256];
+    while let Ok(count) = output.read(&mut buffer) {
+        if count == 0 {
+            break;
+        }
+        seen.extend_from_slice(&buffer[..count]);
+        let text = String::from_utf8_lossy(&seen).to_lowercase();
+        let questions = text.matches("passphrase (").count()
+            + text.matches("confirm passphrase:").count()
+            + text.matches("enter passphrase:").count();
+        while asked < questions {
+            asked += 1;
+            writeln!(input, "{passphrase}").unwrap();
+        }
+    }
+    assert!(child.wait().unwrap().success(), "{line}: {}", String::from_utf8_lossy(&seen));
+    assert!(asked > 0, "{line} asked for nothing: {}", String::from_utf8_lossy(&seen));
+}
+
 /// Makes an SSH key pair with `ssh-keygen` and gives the private file's path and the public line.
 pub(super) fn ssh_key(folder: &Path, kind: &str, passphrase: &str) -> (std::path::PathBuf, String) {
     let path = folder.join(format!("id_{kind}"));

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::release::{File, digest};
-use super::{Database, Mount, Reload, SecretFile, Service, Verify};
+use super::{Database, Mount, OnSecret, Reload, SecretFile, Service, Verify, by_file};
 use crate::error::{Place, Problem};
 use crate::secrets::token;
-use crate::yaml::{Document, Value};
+use crate::yaml::{Document, Value, suggestion};
 
 /// The program's own part of a service: `x-provision`.
 #[derive(Debug, Default, Deserialize)]
@@ -16,6 +16,7 @@ use crate::yaml::{Document, Value};
 struct Extension {
     uid: u32,
     secrets: BTreeMap<String, SecretSource>,
+    on_secret: BTreeMap<String, OnSecret>,
     reload: Option<Reload>,
     watch: Vec<String>,
     verify: Option<Verify>,
@@ -212,6 +213,7 @@ impl Reader<'_> {
             image,
             uid: extension.uid,
             secrets,
+            on_secret: extension.on_secret,
             mounts,
             ports,
             reload: extension.reload,
@@ -394,6 +396,27 @@ impl Reader<'_> {
                 format!("Add a bind of {folder} to /run/secrets, read-only, with create_host_path: false."),
             );
         }
+        for (file, hook) in &extension.on_secret {
+            let path = ["services", name, "x-provision", "on_secret", file];
+            if !extension.secrets.contains_key(file) {
+                let known: Vec<&str> = extension.secrets.keys().map(String::as_str).collect();
+                self.problem(
+                    &path,
+                    format!("`{name}` has no secret file `{file}`"),
+                    suggestion(file, &known),
+                );
+            }
+            // These become words of the lists that the host carries out.
+            if hook.exec.is_empty()
+                || hook.exec.iter().any(|word| word.is_empty() || word.contains(char::is_control))
+            {
+                self.problem(
+                    &path,
+                    "`exec` is no list of words",
+                    "Like [grafana, cli, admin, reset-admin-password].",
+                );
+            }
+        }
         let mut result = BTreeMap::new();
         for (file, source) in &extension.secrets {
             if file.is_empty() || file.starts_with('.') || file.contains(|c: char| c == '/' || c.is_control())
@@ -443,6 +466,21 @@ impl Reader<'_> {
         }
     }
 
+    /// The image of the service whose definition holds this line of the compose file.
+    fn image_at(&self, line: usize) -> String {
+        let services = self.document.value().get("services").and_then(Value::as_mapping);
+        services
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, definition)| {
+                let start = self.document.place(&["services", name.as_str()?]).line;
+                Some((start, definition.get("image").and_then(Value::as_str).unwrap_or_default()))
+            })
+            .filter(|(start, _)| *start <= line)
+            .max_by_key(|(start, _)| *start)
+            .map_or_else(String::new, |(_, image)| image.to_owned())
+    }
+
     /// A placeholder in the compose file would end up in `docker inspect`.
     fn tokens(&mut self) {
         let Some(file) = self.files.get(self.compose_file) else { return };
@@ -458,26 +496,9 @@ impl Reader<'_> {
             self.problems.push(Problem::new(
                 place,
                 "a secret stands in the compose file, where `docker inspect` shows it",
-                by_file(line),
+                by_file::hint(&self.image_at(index + 1), line),
             ));
         }
-    }
-}
-
-/// The way by file for the settings that people put into an environment.
-fn by_file(line: &str) -> &'static str {
-    if line.contains("GF_") {
-        "Grafana reads it from a file: `admin_password = $__file{/run/secrets/admin_password}` in grafana.ini, \
-         with `x-provision: {uid: 472, secrets: {admin_password: …}}`."
-    } else if line.contains("DATA_SOURCE") {
-        "postgres-exporter reads it from a file: DATA_SOURCE_PASS_FILE=/run/secrets/password, \
-         with `x-provision: {secrets: {password: …}}`."
-    } else if line.contains("POSTGRES_") {
-        "PostgreSQL's image reads it from a file: POSTGRES_PASSWORD_FILE=/run/secrets/password, \
-         with `x-provision: {secrets: {password: …}}`."
-    } else {
-        "Give it as a file: name it in `x-provision: {secrets: {file: secret}}` and let the program read \
-         /run/secrets/<file>."
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Never sees a secret's value and does not know that hosts exist.
 
+mod by_file;
 mod compose;
 mod keys;
 mod kinds;
@@ -13,4 +14,4 @@ mod variables;
 
 pub use load::{has_extension, is_yaml, load};
 pub use release::{File, Release, digest};
-pub use service::{Database, Mount, Reload, SecretFile, Service, Verify};
+pub use service::{Database, Mount, OnSecret, Reload, SecretFile, Service, Verify};

@@ -28,6 +28,14 @@ fn hup() -> String {
     "HUP".to_owned()
 }
 
+/// A command that tells a running service of a changed secret that it would not read again by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnSecret {
+    /// The command and its arguments, run in the container; the secret's file is its standard input.
+    pub exec: Vec<String>,
+}
+
 /// Where a file in a service's secrets folder comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub enum SecretFile {
@@ -124,6 +132,8 @@ pub struct Service {
     pub uid: u32,
     /// File name in its secrets folder → where that comes from.
     pub secrets: BTreeMap<String, SecretFile>,
+    /// File name in its secrets folder → what is run in the container when its content changed.
+    pub on_secret: BTreeMap<String, OnSecret>,
     /// Bind mounts.
     pub mounts: Vec<Mount>,
     /// Loopback ports that it publishes on the host.

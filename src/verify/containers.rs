@@ -64,6 +64,7 @@ mod tests {
             definition: String::new(),
             uid: 0,
             secrets: BTreeMap::new(),
+            on_secret: BTreeMap::new(),
             mounts: Vec::new(),
             ports: Vec::new(),
             reload: None,

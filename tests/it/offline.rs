@@ -9,6 +9,7 @@ mod inventory;
 mod output;
 mod secrets;
 mod templates;
+mod vault;
 
 /// The message of `check`, `plan` and `deploy` for a mistake in the project: all three refuse with exit code
 /// 2, say the same but for the first line, print nothing else and write nothing.

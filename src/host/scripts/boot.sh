@@ -13,12 +13,17 @@ log=$control/log.boot
 nonce=boot pull=600
 current=$(current_release)
 
+# What keeps the stack from being up, in one line for `status`; systemd tries again.
+waits() { # TEXT
+	printf '%s\n' "$1" | tr '\t\n\r' '   ' | cut -b 1-500 >"$control/waiting.new"
+	mv -f "$control/waiting.new" "$control/waiting"
+	echo "provision: $1" >&2
+	exit 1
+}
+
 if [ "$3" = unseal ]; then
 	[ -n "$current" ] || exit 0
-	unseal "$records/releases/$current" || {
-		echo "provision: $unseal_error" >&2
-		exit 1
-	}
+	unseal "$records/releases/$current" || waits "the secrets cannot be unsealed: $unseal_error"
 	exit 0
 fi
 
@@ -39,7 +44,7 @@ if [ -d "$records/activation" ]; then
 	rm -rf "$records/incoming.$(cat "$records/activation/nonce")"
 	if ! carry_back "$current"; then
 		tail -n 3 "$log" >&2
-		exit 1
+		waits "the way back of a release that was interrupted failed: $(tail -n 1 "$log")"
 	fi
 	end_journal
 	if [ "$id" != "$current" ]; then rm -rf "$records/releases/${id:?}"; fi
@@ -48,8 +53,14 @@ fi
 if [ "$3" = mend ] || [ -z "$current" ]; then exit 0; fi
 release=$current
 manifest=$records/releases/$current/manifest
-is_unsealed "$manifest" || {
+if ! is_unsealed "$manifest"; then
+	# The other unit knows why.
+	[ -f "$control/waiting" ] || waits "the secrets are not unsealed yet"
 	echo "provision: the secrets are not unsealed yet" >&2
 	exit 1
+fi
+compose up -d --pull never >"$control/up" 2>&1 || {
+	cat "$control/up" >&2
+	waits "the containers do not start: $(tail -n 1 "$control/up")"
 }
-compose up -d --pull never 2>&1
+rm -f "$control/waiting"

@@ -78,6 +78,7 @@ verb_place() { # RELEASE
 
 verb_unseal() { # RELEASE
 	unseal "$records/releases/$1" || { failed unseal "$unseal_error"; return 1; }
+	rm -f "$control/waiting"
 }
 
 verb_units() {
@@ -144,9 +145,14 @@ all_made() {
 	done <"$control/services"
 }
 
-verb_signal() { # SERVICE SIGNAL
+# Sets container to the id of a service's running container, empty where it has none.
+find_container() { # SERVICE
 	container=$(docker_ ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$1" \
-		--filter "label=com.docker.compose.oneoff=False") || return 1
+		--filter "label=com.docker.compose.oneoff=False")
+}
+
+verb_signal() { # SERVICE SIGNAL
+	find_container "$1" || return 1
 	[ -n "$container" ] || { failed signal "$1 has no running container"; return 1; }
 	# To the process itself: `docker kill` would mark the container as stopped by hand.
 	pid=$(docker_ inspect -f '{{.State.Pid}}' "$container") || return 1
@@ -154,6 +160,30 @@ verb_signal() { # SERVICE SIGNAL
 	[ "${pid:-0}" -gt 1 ] || { failed signal "$1 has no running process"; return 1; }
 	kill -s "$2" "$pid" || { failed signal "$1: signal $2 to process $pid failed"; return 1; }
 	say progress "$1" "reload asked"
+}
+
+# Hands a secret to a command in the container on its standard input: as an argument other users would see it.
+verb_tell() { # SERVICE FILE-COMMAND-ARGUMENTS, separated by tabs
+	find_container "$1" || return 1
+	[ -n "$container" ] || { failed tell "$1 has no running container"; return 1; }
+	told=$1
+	set -f
+	fields=$IFS
+	IFS=$tab
+	# shellcheck disable=SC2086 # split at tabs
+	set -- $2
+	IFS=$fields
+	set +f
+	secret=$run/$told/$1
+	shift
+	if docker_ exec -i "$container" "$@" <"$secret" >"$control/tell" 2>&1; then
+		say progress "$told" "took its changed secret ${secret##*/}"
+		return 0
+	fi
+	# Whatever it printed, the secret is not passed on.
+	grep -v -F -f "$secret" "$control/tell" | tail -n 15 | say_lines output "$told"
+	rm -f "$control/tell"
+	failed tell "$told: its command for the changed secret ${secret##*/} failed"
 }
 
 # SERVICE NAME LABEL STATE HEALTH RESTARTS EXIT ID a line, for our project's containers. `.ID` and not `.Id`: with a
@@ -290,6 +320,7 @@ carry_out() { # LIST [forward]
 		units) verb_units ;;
 		up) verb_up "$first" ;;
 		signal) verb_signal "$first" "$second" ;;
+		tell) verb_tell "$first" "$second" ;;
 		settle) verb_settle "$first" "$second" ;;
 		down) verb_down ;;
 		clear) verb_clear ;;

@@ -1,84 +1,226 @@
-//! No secret value anywhere but in tmpfs.
+//! No secret value anywhere but in tmpfs, in whatever form.
 
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{Lab, container, vps};
+use super::secrets::set;
+use super::{Lab, ROOT, Run, container, forms, vps};
 
-/// Runs a script in the VPS that gets the values on standard input: as an argument they would be found.
-fn vps_with_input(script: &str, input: &str) -> String {
-    use std::io::Write as _;
-    let mut child = Command::new("docker")
-        .args(["exec", "-i", &container("vps"), "sh", "-c", script])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+/// Each secret, the service that reads it, and the file that it is there.
+const READERS: [(&str, &str, &str); 4] = [
+    ("grafana_admin_password", "grafana", "admin_password"),
+    ("smtp_password", "alertmanager", "smtp_password"),
+    ("postgres_exporter_password", "postgres-exporter", "postgres_exporter_password"),
+    ("metrics_token", "prometheus", "metrics_token"),
+];
+
+/// Looks at the arguments and environments of all processes, again and again.
+const WATCH: &str = "while [ ! -e /dev/shm/enough ]; do \
+    for kind in cmdline environ; do \
+      cat /proc/[0-9]*/$kind 2>/dev/null | tr '\\0' '\\n' | grep -aF -f /dev/shm/wanted | sed \"s/^/$kind: /\" >>/dev/shm/hits; \
+    done; echo >>/dev/shm/rounds; done";
+
+/// Every file that is not in tmpfs, docker's data included (but for `merged`, a second look at the same layers); every
+/// process; all that docker tells; the journal.
+const HUNT: &str = "grep -rlaF -f /dev/shm/wanted --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run --exclude-dir=merged / 2>/dev/null; \
+    for process in /proc/[0-9]*; do for kind in cmdline environ; do \
+      tr '\\0' '\\n' <\"$process/$kind\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"a process: $kind\"; \
+    done; done; \
+    { docker ps -aq; docker image ls -q; docker volume ls -q; docker network ls -q; } | sort -u | xargs docker inspect | \
+      grep -aqF -f /dev/shm/wanted && echo 'docker inspect'; \
+    journalctl --no-pager | grep -aqF -f /dev/shm/wanted && echo 'the journal'; true";
+
+/// Runs a program that gets `input` on standard input (as an argument it would be found) and gives what it prints.
+fn fed(command: &mut Command, input: &str) -> String {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
+fn vps_fed(script: &str, input: &str) -> String {
+    fed(Command::new("docker").args(["exec", "-i", &container("vps"), "sh", "-c", script]), input)
+}
+
+/// What is found in the VPS. The application's own copies (its database password and token) are not ours.
+fn hunt_vps() -> Vec<String> {
+    let found = vps(HUNT);
+    found.lines().filter(|line| !line.starts_with("/opt/koprogo/app")).map(str::to_owned).collect()
+}
+
+/// What is found on this machine: in the home folder and project, the temporary folders as far as they were written
+/// since the beginning, and the repository.
+fn hunt_here(lab: &Lab, wanted: &str) -> Vec<String> {
+    let project = lab.project.path().to_str().unwrap();
+    let everywhere = format!(
+        "cat >/dev/shm/provision-wanted.$$; trap 'rm -f /dev/shm/provision-wanted.$$' EXIT; \
+         {{ find '{project}' '{ROOT}' -name target -prune -o -type f -print0; \
+            find /tmp /var/tmp /dev/shm -type f -newer '{project}/begun' ! -name 'provision-wanted.*' -print0; }} 2>/dev/null | \
+           xargs -0 grep -laF -f /dev/shm/provision-wanted.$$ 2>/dev/null"
+    );
+    fed(Command::new("sh").args(["-c", &everywhere]), wanted).lines().map(str::to_owned).collect()
+}
+
+/// Looks at the processes of this machine until it is told to stop; gives what was found and how often it looked.
+struct Watch {
+    enough: Arc<AtomicBool>,
+    rounds: Arc<AtomicUsize>,
+    thread: std::thread::JoinHandle<Vec<String>>,
+}
+
+impl Watch {
+    fn start(wanted: Vec<String>) -> Self {
+        let (enough, rounds) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (stop, count) = (enough.clone(), rounds.clone());
+        let thread = std::thread::spawn(move || {
+            let mut hits = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                for process in std::fs::read_dir("/proc").unwrap().flatten() {
+                    for kind in ["cmdline", "environ"] {
+                        let Ok(bytes) = std::fs::read(process.path().join(kind)) else { continue };
+                        let text = String::from_utf8_lossy(&bytes);
+                        if wanted.iter().any(|form| text.contains(form.as_str())) {
+                            hits.push(format!("{kind} of {}", text.split('\0').next().unwrap_or_default()));
+                        }
+                    }
+                }
+                count.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            hits
+        });
+        Self { enough, rounds, thread }
+    }
+
+    fn end(self) -> (usize, Vec<String>) {
+        self.enough.store(true, Ordering::Relaxed);
+        let hits = self.thread.join().unwrap();
+        (self.rounds.load(Ordering::Relaxed), hits)
+    }
+}
+
 #[test]
-fn no_secret_is_found_outside_of_tmpfs() {
+fn no_secret_is_found_outside_of_tmpfs_in_any_form() {
     let lab = Lab::take();
-    let names = ["grafana_admin_password", "smtp_password", "postgres_exporter_password", "metrics_token"];
-    let values: Vec<String> = names
+    std::fs::write(lab.path("begun"), "").unwrap();
+    // Two values of this run alone, with characters that each encoding changes. The other two are the application's too.
+    let marker = |what: &str| format!("{what}/~?>+{:016x}é&=%", rand::random::<u64>());
+    let (password, smtp) = (marker("grafana-admin"), marker("smtp"));
+    set(&lab, "grafana_admin_password", &password);
+    set(&lab, "smtp_password", &smtp);
+    let values: Vec<String> = READERS
         .iter()
-        .map(|name| lab.provision(&["secrets", "view", "lab", name]).stdout.trim().to_owned())
+        .map(|(name, ..)| lab.provision(&["secrets", "view", "lab", name]).stdout.trim().to_owned())
         .collect();
+    assert_eq!((&values[0], &values[1]), (&password, &smtp));
     assert!(values.iter().all(|value| value.len() >= 16), "the lab's secrets are too short to look for");
-
-    // First the proof that the containers do read these values: each secret file, seen from inside.
-    let read = vps("for file in /run/provision/koprogo-monitoring/*/*; do cat \"$file\"; echo; done");
-    for (name, value) in names.iter().zip(&values) {
-        assert!(read.contains(value), "{name} is in no secrets folder");
-    }
-    let inside = vps("docker exec koprogo-monitoring-alertmanager-1 cat /run/secrets/smtp_password");
-    assert_eq!(inside, values[1]);
-
-    // A deploy that sends all of them anew, with everything it says kept.
-    // Meanwhile every process's arguments and environment are looked at, again and again.
-    vps_with_input("cat >/dev/shm/wanted", &(values.join("\n") + "\n"));
-    let watch = "while [ ! -e /dev/shm/enough ]; do \
-          for process in /proc/[0-9]*; do \
-            tr '\\0' '\\n' <\"$process/cmdline\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"$process cmdline\" >>/dev/shm/hits; \
-            tr '\\0' '\\n' <\"$process/environ\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"$process environ\" >>/dev/shm/hits; \
-          done; echo >>/dev/shm/rounds; done";
+    let all: Vec<String> = values.iter().flat_map(|value| forms::of(value)).collect();
+    let wanted = all.join("\n") + "\n";
     vps("rm -f /dev/shm/enough /dev/shm/hits /dev/shm/rounds");
-    let watcher = Command::new("docker").args(["exec", "-d", &container("vps"), "sh", "-c", watch]).status();
+    vps_fed("umask 077; cat >/dev/shm/wanted", &wanted);
+
+    // A deploy that sends all of them, with everything it says kept, and all processes watched on both sides.
+    let watcher = Command::new("docker").args(["exec", "-d", &container("vps"), "sh", "-c", WATCH]).status();
     assert!(watcher.unwrap().success());
-    // A secret that is gone from tmpfs makes the deploy seal and send all of them again.
-    vps("rm /run/provision/koprogo-monitoring/alertmanager/smtp_password");
-    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {alertmanager: 70}");
-    let text = lab.deploy();
+    let watch = Watch::start(all.clone());
+    let mut said = vec![lab.provision(&["plan", "lab"]), lab.deploy()];
+    let (rounds, hits) = watch.end();
+    assert!(rounds > 20, "this machine's processes were looked at {rounds} times only");
+    assert_eq!(hits, Vec::<String>::new());
     let rounds: usize = vps("touch /dev/shm/enough; wc -l </dev/shm/rounds").parse().unwrap();
-    assert!(rounds > 3, "the processes were looked at {rounds} times only");
-    assert_eq!(vps("cat /dev/shm/hits 2>/dev/null; rm -f /dev/shm/wanted /dev/shm/rounds"), "");
-    let json = lab.provision(&["deploy", "lab", "--output", "json"]);
-    for run in [&text, &json] {
-        run.ends_with(0, &[]);
-        for (name, value) in names.iter().zip(&values) {
-            assert!(!run.stdout.contains(value) && !run.stderr.contains(value), "{name} is in our output");
-        }
+    assert!(rounds > 20, "the processes were looked at {rounds} times only");
+    assert_eq!(vps("cat /dev/shm/hits; rm /dev/shm/hits"), "");
+
+    // The containers do read these values.
+    for ((_, service, file), value) in READERS.iter().zip(&values) {
+        let inside = vps(&format!("docker exec koprogo-monitoring-{service}-1 cat /run/secrets/{file}"));
+        assert_eq!(inside, *value, "{service}");
     }
 
-    // The hunt: every file that is not in tmpfs, docker's data included, every argument and environment, docker
-    // inspect, the journal. The application's own copies (its database password and token files) are not ours: /opt/koprogo/app.
-    let hunt = "cat >/dev/shm/values; \
-        grep -rlaF -f /dev/shm/values --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run / 2>/dev/null; \
-        for process in /proc/[0-9]*; do \
-          for file in cmdline environ; do tr '\\0' '\\n' <\"$process/$file\" 2>/dev/null | grep -aqF -f /dev/shm/values && echo \"$process/$file\"; done; \
-        done; \
-        docker ps -aq | xargs docker inspect | grep -aF -f /dev/shm/values; \
-        journalctl --no-pager | grep -aF -f /dev/shm/values; \
-        rm /dev/shm/values";
-    let list = values.join("\n") + "\n";
-    let found = vps_with_input(hunt, &list);
-    let found: Vec<&str> = found.lines().filter(|line| !line.starts_with("/opt/koprogo/app")).collect();
-    assert_eq!(found, Vec::<&str>::new(), "a secret was found");
+    // Nothing that we say has them, as text or as JSON.
+    for arguments in [
+        &["deploy", "lab", "--output", "json"][..],
+        &["plan", "lab", "--output", "json"],
+        &["verify", "lab"],
+        &["verify", "lab", "--output", "json"],
+        &["check", "lab"],
+        &["secrets", "list", "lab"],
+        &["secrets", "check", "lab"],
+        &["secrets", "diff", lab.path("secrets/lab.yml.age").to_str().unwrap()],
+    ] {
+        said.push(lab.provision(arguments));
+    }
+    let tells = |run: &Run| all.iter().any(|form| run.stdout.contains(form) || run.stderr.contains(form));
+    for run in &said {
+        run.ends_with(0, &[]);
+        assert!(!tells(run), "a secret is in our output");
+    }
 
-    // And the hunt does find one that is planted.
-    vps_with_input("cat >/var/tmp/planted", &values[0]);
-    let found = vps_with_input(hunt, &list);
-    vps("rm /var/tmp/planted");
-    assert!(found.contains("/var/tmp/planted"), "the hunt finds nothing: {found}");
+    assert_eq!(hunt_vps(), Vec::<String>::new(), "a secret was found in the VPS");
+    assert_eq!(hunt_here(&lab, &wanted), Vec::<String>::new(), "a secret was found here");
+    planted_ones_are_found(&lab, &password, &wanted, &all);
+    vps("rm -f /dev/shm/wanted /dev/shm/rounds");
+}
+
+/// The hunt finds what is planted in each kind of place, and each form.
+fn planted_ones_are_found(lab: &Lab, password: &str, wanted: &str, all: &[String]) {
+    let planted = forms::of(password);
+    // Each form in a file of its own; one in docker's data, in a container's labels, in the journal, and as an argument
+    // and an environment of a process.
+    vps_fed(
+        "mkdir /var/tmp/planted; number=0; while IFS= read -r form; do number=$((number + 1)); \
+           printf 'x%sx' \"$form\" >\"/var/tmp/planted/$number\"; done; \
+         volume=$(docker volume create planted); \
+         head -n 1 /dev/shm/wanted >\"$(docker volume inspect -f '{{.Mountpoint}}' \"$volume\")/data\"; \
+         form=$(head -n 1 /dev/shm/wanted); \
+         docker create --name planted --label \"planted=$form\" \"$(docker image ls -q | head -n 1)\" true >/dev/null; \
+         printf '%s\\n' \"$form\" | systemd-cat; \
+         PLANTED=\"$form\" sleep 60 & echo $! >/dev/shm/planted; sh -c 'sleep 60; :' \"$form\" & echo $! >>/dev/shm/planted",
+        &(planted.join("\n") + "\n"),
+    );
+    super::wait_for("the planted one to be in the journal", std::time::Duration::from_secs(10), || {
+        vps("journalctl --no-pager -n 50 | grep -acF -f /dev/shm/wanted || true") != "0"
+    });
+    let found = hunt_vps();
+    vps(
+        "kill $(cat /dev/shm/planted); rm /dev/shm/planted; docker rm planted >/dev/null; docker volume rm planted >/dev/null; rm -r /var/tmp/planted",
+    );
+    for number in 1..=planted.len() {
+        let file = format!("/var/tmp/planted/{number}");
+        assert!(found.contains(&file), "`{}` is not found", planted[number - 1]);
+    }
+    for place in ["a process: cmdline", "a process: environ", "docker inspect", "the journal"] {
+        assert!(found.iter().any(|line| line == place), "nothing is found in {place}: {found:?}");
+    }
+    assert!(
+        found.iter().any(|line| line.contains("/volumes/planted/")),
+        "nothing is found in docker's data: {found:?}"
+    );
+
+    let repository = std::path::Path::new(ROOT).join("tests/lab/.state/planted");
+    let temporary = tempfile::NamedTempFile::new().unwrap();
+    let places =
+        [lab.path("planted"), lab.path("stack/planted"), repository.clone(), temporary.path().to_owned()];
+    for (place, form) in places.iter().zip(all) {
+        std::fs::write(place, format!("x{form}x")).unwrap();
+    }
+    let found = hunt_here(lab, wanted);
+    std::fs::remove_file(repository).unwrap();
+    for place in &places {
+        assert!(
+            found.iter().any(|line| line == place.to_str().unwrap()),
+            "{} is not found: {found:?}",
+            place.display()
+        );
+    }
+    let watch = Watch::start(all.to_vec());
+    let mut child = Command::new("sleep").arg("60").env("PLANTED", &all[0]).spawn().unwrap();
+    super::wait_for("a look at the processes", std::time::Duration::from_secs(10), || {
+        watch.rounds.load(Ordering::Relaxed) > 2
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!watch.end().1.is_empty(), "the watch sees no environment");
 }

@@ -10,10 +10,12 @@ mod dashboards;
 mod database;
 mod failures;
 mod found;
+mod forms;
 mod happy;
 mod interruptions;
 mod leaks;
 mod reboot;
+mod secrets;
 mod tiny;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,9 @@ use std::time::Duration;
 use super::interruptions::{change, until};
 use super::{Lab, RECORDS, ROOT, lock_is_free, try_vps, vps, wait_for};
 
+/// Shows what the host says that it waits for.
+const WAITING: &str = "cat /run/provision/koprogo-monitoring.control/waiting";
+
 fn reboot() {
     let status = Command::new(format!("{ROOT}/tests/lab/lab.sh"))
         .arg("reboot")
@@ -62,7 +65,12 @@ fn a_reboot_with_an_unseal_that_fails_at_first_recovers_by_itself() {
             .contains("running")
     });
     assert!(!verifies(&lab), "the stack cannot be whole without its secrets");
+    let waiting = vps(WAITING);
+    assert!(waiting.starts_with("the secrets cannot be unsealed: ") && waiting.contains("age"), "{waiting}");
+    assert_eq!(waiting.lines().count(), 1);
     vps("mv /usr/bin/age.away /usr/bin/age");
     wait_for("the stack to be back", Duration::from_secs(120), || verifies(&lab));
     assert_eq!(lab.snapshot(), before);
+    // A unit that just brought everything up says so a moment later.
+    wait_for("nothing to be waited for", Duration::from_secs(30), || !try_vps(WAITING).status.success());
 }

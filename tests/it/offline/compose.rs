@@ -325,6 +325,19 @@ fn the_programs_own_part_is_checked() {
         |     ^
         hint: Did you mean `secrets`?
     ");
+    assert_snapshot!(service("x-provision: {secrets: {a: a}, on_secret: {b: {exec: [tell, '']}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):5:48: `exec` is no list of words
+        |     x-provision: {secrets: {a: a}, on_secret: {b: {exec: [tell, '']}}}
+        |                                                ^
+        hint: Like [grafana, cli, admin, reset-admin-password].
+
+      stack/small/docker-compose.small.yml (rendered):5:48: `web` has no secret file `b`
+        |     x-provision: {secrets: {a: a}, on_secret: {b: {exec: [tell, '']}}}
+        |                                                ^
+        hint: Did you mean `a`?
+    ");
     assert_snapshot!(service("x-provision: {verify: {kind: nginx, port: 80}}"), @r"
     error: failed to load test
 
@@ -443,5 +456,24 @@ fn two_variables_that_name_one_port_are_refused_where_the_inventory_says_so() {
         |   prometheus_port: 3001
         |   ^
         hint: Give one of them a port of its own.
+    ");
+}
+
+#[test]
+fn a_value_that_a_sealed_file_cannot_hold_is_refused() {
+    let project = Project::small(
+        "services:\n  web:\n    image: example/web:1\n    restart: unless-stopped\n    x-provision: {secrets: {web.yml: {template: web/web.yml}}}\n    \
+         volumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]\n",
+    );
+    project.write("stack/small/web/web.yml.tera", "password: '{{ secret(name=\"a\") }}'\n");
+    assert_eq!(project.provision(&["check", "test"]).code, 0);
+    project.set("a", "hunter'2hunter");
+    let text = refused(&project);
+    assert!(!text.contains("hunter"), "{text}");
+    assert_snapshot!(text, @r"
+    error: failed to load test
+
+      secrets/test.yml.age: the secret `a` cannot be put into web/web.yml: its value would be read as something else there
+        hint: Give the placeholder quotes there, or the secret a value of letters and digits; best let the program read it from a file of its own.
     ");
 }

@@ -33,7 +33,7 @@ fn a_secret_that_nothing_uses_is_refused() {
     error: failed to load test
 
       secrets/test.yml.age: the secret `old_token` is used by nothing
-        hint: Remove it: `provision secrets edit test`.
+        hint: Remove it: `provision secrets unset test old_token`.
     ");
 }
 
@@ -119,7 +119,7 @@ fn the_wrong_identity_says_for_whom_it_is() {
     assert_snapshot!(refused_alike(&project, &commands), @r"
     error: failed to open secrets/test.yml.age
       it is not encrypted to your identity <home>/other.txt (public key: <key>)
-    hint: Ask a colleague who can open it to add this line to secrets/recipients.txt and encrypt the file again: <key>
+    hint: Ask a colleague who can open it to run: provision secrets recipients add <key>
     hint: If you have another key that is meant for it, name it with --identity.
     ");
 }
@@ -176,4 +176,238 @@ fn a_secret_is_set_generated_shown_and_never_in_a_message() {
       there is no such secret
     hint: There are: grafana_admin_password, metrics_token, postgres_exporter_password, smtp_password.
     ");
+}
+
+#[test]
+fn a_swapped_file_is_refused_and_says_whose_it_is() {
+    let project = Project::new();
+    project.write("inventory/other.yml", crate::support::INVENTORY);
+    let identity = provision::secrets::Identity::find(Some(&project.identity())).unwrap();
+    provision::secrets::set(&project.root(), "other", &identity, &"a".parse().unwrap(), &"x".into()).unwrap();
+    std::fs::rename(
+        project.root().join("secrets/other.yml.age"),
+        project.root().join("secrets/test.yml.age"),
+    )
+    .unwrap();
+    assert_snapshot!(refused(&project), @r"
+    error: failed to open secrets/test.yml.age
+      it holds the secrets of the environment `other`, as its entry `_environment` says
+    hint: Files were swapped, or one was copied over another. Take it from git again: `git checkout -- secrets/test.yml.age`.
+    hint: Where a copy is meant: decrypt it with `age -d`, remove the line `_environment`, and encrypt it again.
+    ");
+    // Nor is it shown, changed or encrypted again under the wrong name.
+    let before = project.tree();
+    for arguments in [
+        &["secrets", "view", "test"][..],
+        &["secrets", "list", "test"],
+        &["secrets", "set", "test", "a", "--generate"],
+        &["secrets", "unset", "test", "a"],
+        &["secrets", "edit", "test"],
+        &["secrets", "rekey"],
+        &["secrets", "check"],
+    ] {
+        let run = project.provision(arguments);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(run.stderr.contains("holds the secrets of the environment `other`"), "{}", run.stderr);
+    }
+    assert!(before == project.tree());
+}
+
+#[test]
+fn a_changed_byte_is_refused() {
+    let project = Project::new();
+    let text = project.read("secrets/test.yml.age");
+    let lines: Vec<&str> = text.lines().collect();
+    let last = lines[lines.len() - 2];
+    let changed = if last.starts_with('A') { "B" } else { "A" };
+    project.write("secrets/test.yml.age", &text.replace(last, &format!("{changed}{}", &last[1..])));
+    assert_snapshot!(refused(&project), @r"
+    error: failed to open secrets/test.yml.age
+      it is damaged: a part of it was cut off or changed after it was encrypted
+    hint: Take it from git again: `git checkout -- secrets/test.yml.age`.
+    ");
+}
+
+#[test]
+fn a_file_that_does_not_say_whose_it_is_passes_with_a_remark_until_the_next_write() {
+    let project = Project::new();
+    let identity = project.identity();
+    let plain = project.provision(&["secrets", "view", "test"]).stdout;
+    let without: String =
+        plain.lines().filter(|line| !line.contains("environment")).flat_map(|line| [line, "\n"]).collect();
+    let encrypted = age(&["-a", "-R", "secrets/recipients.txt"], &project, &without);
+    project.write("secrets/test.yml.age", &encrypted);
+    let run = project.provision(&["check", "test"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
+    assert_snapshot!(run.stdout, @"test: ok (10 files, 5 services, 11 checks; secrets/test.yml.age does not say that it is test's: the next `secrets set` adds it)");
+    assert_eq!(project.provision(&["secrets", "set", "test", "smtp_password", "--generate"]).code, 0);
+    let text =
+        age(&["-d", "-i", identity.to_str().unwrap()], &project, &project.read("secrets/test.yml.age"));
+    assert!(text.contains("\n_environment: \"test\"\n"));
+    let run = project.provision(&["secrets", "check"]);
+    assert_eq!((run.code, run.stdout.as_str()), (0, "test: ok (4 secrets)\n"), "{run:?}");
+}
+
+/// Runs the `age` command in the project's folder.
+fn age(arguments: &[&str], project: &Project, stdin: &str) -> String {
+    use std::io::Write as _;
+    let mut child = std::process::Command::new("age")
+        .args(arguments)
+        .current_dir(project.root())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_secret_is_listed_and_removed() {
+    let project = Project::new();
+    project.set("old_token", "kT9sPq2mZx7wLr4v");
+    let list = |project: &Project| -> String {
+        let run = project.provision(&["secrets", "list", "test"]);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+        // Fingerprints are keyed: each run of this test has others.
+        let shown = run.stdout.lines().map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let is_print = words[1].len() == 16 && words[1].chars().all(|c| c.is_ascii_hexdigit());
+            let word = if is_print { "<print>" } else { words[1] };
+            [&[words[0], word], &words[2..]].concat().join(" ") + "\n"
+        });
+        shown.collect::<String>().replace("<release>", "<print>")
+    };
+    assert_snapshot!(list(&project), @r"
+    grafana_admin_password <print>
+    metrics_token <print>
+    old_token <print> used by nothing
+    postgres_exporter_password <print>
+    smtp_password <print>
+    ");
+    let run = project.provision(&["secrets", "unset", "test", "old_token"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""));
+    assert_snapshot!(run.stdout, @"Removed `old_token` from secrets/test.yml.age.");
+    let run = project.provision(&["secrets", "unset", "test", "smtp_password"]);
+    assert_snapshot!(run.stdout, @r"
+    Removed `smtp_password` from secrets/test.yml.age.
+    The stack still needs it: `provision check` will say so.
+    ");
+    assert!(list(&project).contains("smtp_password missing\n"));
+    let run = project.provision(&["secrets", "unset", "test", "old_token"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    assert_snapshot!(run.stderr, @r"
+    error: failed to remove the secret `old_token` of test
+      there is no such secret
+    hint: There are: grafana_admin_password, metrics_token, postgres_exporter_password.
+    ");
+}
+
+#[test]
+fn a_value_comes_from_stdin() {
+    use std::io::Write as _;
+    let project = Project::new();
+    let mut command = project.command(&["secrets", "set", "test", "smtp_password"]);
+    let mut child = command
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"two: 'words'\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty());
+    assert_eq!(project.provision(&["secrets", "view", "test", "smtp_password"]).stdout, "two: 'words'\n");
+    let run = project.provision(&["secrets", "set", "test", "smtp_password"]);
+    assert_eq!(run.code, 2, "an empty standard input is no value");
+}
+
+#[test]
+fn git_shows_names_and_fingerprints_and_never_a_value() {
+    let project = Project::new();
+    let git = |arguments: &[&str]| -> String {
+        let output = std::process::Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.org"])
+            .args([
+                "-c",
+                &format!("diff.provision-secrets.textconv={} secrets diff", env!("CARGO_BIN_EXE_provision")),
+            ])
+            .args(arguments)
+            .current_dir(project.root())
+            .env("HOME", project.home())
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env_remove("PROVISION_IDENTITY")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    project.write(".gitattributes", include_str!("../../../.gitattributes"));
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-q", "-m", "x"]);
+    project.set("smtp_password", "Hn3mPq8vLw2xRt6y");
+    project.set("new_one", "Hn3mPq8vLw2xRt6y");
+    let diff = git(&["diff"]);
+    let changed: Vec<String> = diff
+        .lines()
+        .filter(|line| line.starts_with(['+', '-']) && !line.starts_with("+++") && !line.starts_with("---"))
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(changed, ["+new_one", "-smtp_password", "+smtp_password"], "{diff}");
+    assert!(diff.contains(" _environment test\n") && !diff.contains("Hn3mPq8vLw2xRt6y"), "{diff}");
+    // Where nobody can open the file, git's diff goes on all the same.
+    std::fs::remove_file(project.identity()).unwrap();
+    let diff = git(&["diff"]);
+    assert!(
+        diff.contains(" cannot be shown: there is no --identity") && diff.contains("\n+SHA-256 "),
+        "{diff}"
+    );
+}
+
+#[test]
+fn a_colleague_is_added_and_taken_off_with_what_to_change() {
+    let project = Project::new();
+    let theirs = project.home().join("ben.txt");
+    let (_, ben) = provision::secrets::generate_identity(Some(&theirs)).unwrap();
+    let ok = |arguments: &[&str]| {
+        let run = project.provision(arguments);
+        assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{arguments:?}");
+        run.stdout
+    };
+    assert_snapshot!(ok(&["secrets", "recipients", "add", &ben, "#", "ben"]), @r"
+    Added to secrets/recipients.txt: <key>
+    Encrypted again: secrets/test.yml.age. Commit them together with the list.
+    ");
+    assert_snapshot!(ok(&["secrets", "recipients", "list"]), @r"
+    <key>
+    <key>  ben
+    ");
+    let theirs = theirs.to_str().unwrap();
+    assert_eq!(ok(&["secrets", "view", "test", "smtp_password", "--identity", theirs]), "kT9sPq2mZx7wLr4v\n");
+    assert_snapshot!(ok(&["secrets", "recipients", "remove", "ben"]), @r"
+    Taken off secrets/recipients.txt: <key>
+    Encrypted again: secrets/test.yml.age. Commit them together with the list.
+    Whoever has that key has read these values, and git keeps the old files. Change them where they are used, and here:
+      provision secrets set test grafana_admin_password
+      provision secrets set test metrics_token
+      provision secrets set test postgres_exporter_password
+      provision secrets set test smtp_password
+    ");
+    assert_eq!(project.provision(&["secrets", "view", "test", "--identity", theirs]).code, 2);
+    // Somebody wrote a line by hand: check notices, rekey puts it right.
+    let list = project.read("secrets/recipients.txt");
+    project.write("secrets/recipients.txt", &format!("{list}{ben}\n"));
+    let run = project.provision(&["secrets", "check", "test"]);
+    assert_eq!(run.code, 2);
+    assert_snapshot!(run.stderr, @r"
+    error: failed to check the secrets
+
+      secrets/test.yml.age: is encrypted to 1 key, and secrets/recipients.txt lists 2
+        hint: `provision secrets rekey` encrypts it to those who are on the list.
+    ");
+    assert_snapshot!(ok(&["secrets", "rekey"]), @"Encrypted again: secrets/test.yml.age.");
+    assert_snapshot!(ok(&["secrets", "check", "test"]), @"test: ok (4 secrets)");
 }

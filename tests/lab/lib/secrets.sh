@@ -23,6 +23,7 @@ secrets_up() {
 new_secrets() {
     printf '%s: "%s"\n' \
         _fingerprint_key "$(random_hex 32)" \
+        _environment lab \
         grafana_admin_password "$(random_word 32)" \
         smtp_password "$(random_word 32)" \
         postgres_exporter_password "$(random_word 32)" \

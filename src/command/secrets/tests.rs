@@ -1,4 +1,5 @@
 use clap::Parser;
+use secrecy::ExposeSecret;
 
 use super::*;
 
@@ -50,22 +51,6 @@ fn a_value_is_never_an_argument() {
     assert!(parse("view prod").unwrap().needs_project());
 }
 
-#[test]
-fn one_line_end_is_taken_from_stdin_s_value() {
-    let name = "a".parse().unwrap();
-    let read = |bytes: &[u8]| read_value(bytes, &name).map(|value| value.expose_secret().to_owned());
-    assert_eq!(read(b"hunter2\n").unwrap(), "hunter2");
-    assert_eq!(read(b"hunter2").unwrap(), "hunter2");
-    assert_eq!(read(b"two\nlines\n\n").unwrap(), "two\nlines\n");
-    let refused = |bytes: &[u8]| {
-        let error = read(bytes).unwrap_err();
-        format!("{error} → {}", error.hints().join(" "))
-    };
-    insta::assert_snapshot!(refused(b"\n"), @"read the value of a from stdin: there is none → Give the value on stdin, type it on a terminal, or use `--generate`: `provision secrets set ENVIRONMENT a < FILE`.");
-    insta::assert_snapshot!(refused(b"\xff"), @"read the value of a from stdin: it is not UTF-8 text → Encode it first, for example with `base64`.");
-    insta::assert_snapshot!(refused(&vec![b'x'; (1 << 20) + 1]), @"read the value of a from stdin: it is larger than 1 MiB →");
-}
-
 #[tokio::test]
 async fn from_a_new_key_to_a_value() {
     let folder = tempfile::tempdir().unwrap();
@@ -77,8 +62,8 @@ async fn from_a_new_key_to_a_value() {
     Your new key is in FOLDER/key.txt. Keep it to yourself and keep a copy: without it you cannot open the secrets.
     Its public half:
     PUBLIC
-    Add that line to secrets/recipients.txt. Where there are secrets already, somebody who can open them has
-    to do it and encrypt them again.
+    In a new project: `provision secrets recipients add` with that line. Where there are secrets already, somebody
+    who can open them has to do it.
     ");
 
     std::fs::create_dir(root.join("secrets")).unwrap();
