@@ -35,7 +35,7 @@ pub enum Answer {
 /// How an activation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// deployed, returned, stuck, locked, stale, refused or vanished.
+    /// deployed, returned, stuck, locked, stale, refused or vanished; of `unlock` also free or busy.
     pub outcome: String,
     /// The errors that the host logged, first to last: a word for what, and a text.
     pub errors: Vec<(String, String)>,
@@ -80,14 +80,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
         .arg(&order.actor)
         .sudo(order.host.sudo);
     let lines = session.stream(&command, bundle.archive).await?;
-    Ok(Activation {
-        host: order.host.name.to_string(),
-        lines,
-        read: 0,
-        errors: Vec::new(),
-        container_log: Vec::new(),
-        complaints: String::new(),
-    })
+    Ok(Activation::new(order.host.name.to_string(), lines))
 }
 
 /// Gives the answer over `session`.
@@ -116,6 +109,18 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
 }
 
 impl Activation {
+    /// One whose log begins with the next line of `lines`.
+    pub(super) fn new(host: String, lines: Lines) -> Self {
+        Self {
+            host,
+            lines,
+            read: 0,
+            errors: Vec::new(),
+            container_log: Vec::new(),
+            complaints: String::new(),
+        }
+    }
+
     /// Follows until the host waits for an answer (`None`) or has ended.
     ///
     /// # Errors

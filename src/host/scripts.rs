@@ -18,8 +18,21 @@ pub(super) const RESUME: &str = concat!(
 );
 /// Tells a waiting activation to stay or to go back.
 pub(super) const ANSWER: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/answer.sh"));
-/// Prints a kept release's checks.
-pub(super) const CHECKS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/checks.sh"));
+/// Prints files that lie on the host.
+pub(super) const TEXTS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/texts.sh"));
+/// Prints the audit log.
+pub(super) const HISTORY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/history.sh"));
+/// Tells what a probe does not.
+pub(super) const STATUS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/status.sh"));
+/// Asks the holder of the lock to go back.
+pub(super) const UNLOCK: &str = concat!(
+    include_str!("scripts/lib.sh"),
+    include_str!("scripts/follow.sh"),
+    include_str!("scripts/unlock.sh")
+);
+/// Waits for the lock.
+pub(super) const AWAIT_LOCK: &str =
+    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/await-lock.sh"));
 
 /// Prints a service's log.
 pub(super) const LOGS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/logs.sh"));

@@ -3,6 +3,7 @@
 //! Never does I/O: all of it is pure values and property-tested.
 
 mod bundle;
+mod changes;
 pub mod check;
 mod checks;
 mod labels;
@@ -16,9 +17,10 @@ mod step;
 mod testing;
 
 pub use bundle::{Bundle, archive};
+pub use changes::{Changes, FileChange, ImageChange, SecretChange, ServiceChange};
 pub use checks::checks;
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
-pub use make::{Plan, ServiceChange, make};
+pub use make::{Plan, make};
 pub use manifest::manifest;
 pub use requirements::requirements;
 pub use seal::{SealedBundle, seal};

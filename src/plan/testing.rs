@@ -51,6 +51,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
             watch: vec![format!("{name}/dashboards/")],
             verify: None,
             depends_on: sketch.depends_on.iter().map(|index| self::name(*index)).collect(),
+            patience: 180,
             one_shot: false,
         };
         services.insert(name, service);

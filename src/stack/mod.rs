@@ -3,6 +3,7 @@
 //! Never sees a secret's value and does not know that hosts exist.
 
 mod compose;
+mod health;
 mod keys;
 mod load;
 mod release;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// A bind mount of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Relative to the remote folder (without `./`) for the stack's own folders, else absolute.
     pub source: String,
@@ -14,7 +14,7 @@ pub struct Mount {
 }
 
 /// What a service can take in without being created anew.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reload {
     /// Files, or folders with a trailing slash, relative to the stack's root.
@@ -29,7 +29,7 @@ fn hup() -> String {
 }
 
 /// Where a file in a service's secrets folder comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecretFile {
     /// The value of a secret.
     Secret(
@@ -46,7 +46,7 @@ pub enum SecretFile {
 }
 
 /// What kind of server a service is, so that it can be asked how it is. Ports are the host's loopback ports.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verify {
     /// A Prometheus server.
@@ -82,7 +82,7 @@ pub enum Verify {
 }
 
 /// One compose service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -106,8 +106,10 @@ pub struct Service {
     pub watch: Vec<String>,
     /// How it is asked how it is.
     pub verify: Option<Verify>,
-    /// Services that it depends on.
+    /// Services that it depends on: compose creates it anew with each of them.
     pub depends_on: BTreeSet<String>,
+    /// How long it may take to become well, in seconds: as long as its health check takes to give up.
+    pub patience: u64,
     /// Whether it runs once and ends, instead of staying.
     pub one_shot: bool,
 }

@@ -70,6 +70,7 @@ mod tests {
             watch: Vec::new(),
             verify: None,
             depends_on: std::collections::BTreeSet::new(),
+            patience: 180,
             one_shot: false,
         }
     }
