@@ -46,7 +46,12 @@ impl Activate<'_> {
     }
 
     /// Sends the release, follows its activation, proves and confirms it.
-    pub(super) async fn carry_out(&mut self, session: Session, state: HostState, plan: &Plan) -> Result<Came> {
+    pub(super) async fn carry_out(
+        &mut self,
+        session: Session,
+        state: HostState,
+        plan: &Plan,
+    ) -> Result<Came> {
         let clock = Clock::start(self.events, &self.name(), Stage::Send);
         let sealed = match (&state.host_key, plan.send_sealed) {
             (Some(key), true) => Some(plan::seal(&self.loaded.release, &self.loaded.secrets, key)?),
@@ -68,10 +73,14 @@ impl Activate<'_> {
             actor: self.actor.clone(),
             nonce: hex::encode(rand::random::<[u8; 8]>()),
         };
-        let patience = self.loaded.environment.deploy.verify_timeout + self.loaded.environment.deploy.confirm_timeout;
+        let patience =
+            self.loaded.environment.deploy.verify_timeout + self.loaded.environment.deploy.confirm_timeout;
         self.interrupt.fate(
             &self.name(),
-            format!("it is not confirmed, and goes back by itself within {} s after the release is up", patience.as_secs()),
+            format!(
+                "it is not confirmed, and goes back by itself within {} s after the release is up",
+                patience.as_secs()
+            ),
         );
         let mut activation = host::start(&session, &order, plan, bundle).await?;
         clock.done(format!("{size} bytes"));

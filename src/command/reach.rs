@@ -89,10 +89,8 @@ pub(super) async fn reach(
     let session = connect(environment, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let forward = OverSsh(session.clone());
-    let (state, opened) = tokio::join!(
-        host::probe(&session, host, environment),
-        crate::verify::open_all(checks, &forward)
-    );
+    let (state, opened) =
+        tokio::join!(host::probe(&session, host, environment), crate::verify::open_all(checks, &forward));
     let state = state?;
     clock.done(looks(&state));
     Ok(Reached { session, state, opened })

@@ -78,9 +78,8 @@ fn before(state: &HostState, status: &host::Status) -> Result<ReleaseId> {
     let current = state.current.as_ref().map_or("", |id| &id.0);
     let other = status.kept.iter().find(|kept| kept.release != current);
     other.map(|kept| ReleaseId(kept.release.clone())).ok_or_else(|| {
-        refused("the host keeps no other release than the one that runs").hint(
-            "Check out the commit that worked (`provision history` names it), and deploy that.",
-        )
+        refused("the host keeps no other release than the one that runs")
+            .hint("Check out the commit that worked (`provision history` names it), and deploy that.")
     })
 }
 

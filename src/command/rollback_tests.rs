@@ -19,7 +19,11 @@ fn told(result: &Result<ReleaseId>) -> String {
 fn a_release_is_chosen_by_the_beginning_of_its_id() {
     let state = state(&["0a11", "0a22", "0b33"]);
     let all = ["0b", "0a", "0c"].map(|begin| told(&chosen(begin, &state))).join("\n");
-    insta::assert_snapshot!(all, @"");
+    insta::assert_snapshot!(all, @r"
+    0b33
+    Failed choose a release to go back to: 0a can be each of 0a11, 0a22 | Give more of its id.
+    Failed choose a release to go back to: the host keeps no release 0c | It keeps: 0a11, 0a22, 0b33. `provision status` says since when.
+    ");
 }
 
 #[test]
@@ -35,5 +39,5 @@ fn without_one_it_is_the_release_before() {
     };
     assert_eq!(told(&before(&state(&["0a11", "0a22", "0b33"]), &status)), "0b33");
     let alone = host::Status { kept: vec![kept("0a11", 30)], ..host::Status::default() };
-    insta::assert_snapshot!(told(&before(&state(&["0a11"]), &alone)), @"");
+    insta::assert_snapshot!(told(&before(&state(&["0a11"]), &alone)), @"Failed choose a release to go back to: the host keeps no other release than the one that runs | Check out the commit that worked (`provision history` names it), and deploy that.");
 }

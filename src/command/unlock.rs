@@ -45,9 +45,9 @@ fn became(ended: &Ended, project: &str) -> Result<String> {
             .cause(held)
             .cause("the host carries out a way back by itself, which cannot be asked to stop")
             .hint("Wait for it; `provision status` shows when the lock is free.")),
-        "vanished" => Err(Error::new(Kind::Stuck, "free the host's lock").cause(held).cause(
-            "it ended without a word; the host goes back by itself",
-        )),
+        "vanished" => Err(Error::new(Kind::Stuck, "free the host's lock")
+            .cause(held)
+            .cause("it ended without a word; the host goes back by itself")),
         other => Err(Error::new(Kind::Stuck, "free the host's lock")
             .cause(held)
             .cause(format!("its way back ended as {other}"))
@@ -77,9 +77,18 @@ mod tests {
                 Err(error) => format!("{:?} {error} | {}", error.kind(), error.hints().join(" ")),
             }
         };
-        let all = ["free", "returned", "refused", "deployed", "busy", "vanished", "stuck"].map(told).join("\n");
-        insta::assert_snapshot!(all, @"");
+        let all =
+            ["free", "returned", "refused", "deployed", "busy", "vanished", "stuck"].map(told).join("\n");
+        insta::assert_snapshot!(all, @r"
+        nobody holds the lock
+        it was held by process 7, release 0a, by ann; the host went back to what ran before, and the lock is free
+        it was held by process 7, release 0a, by ann; it ended without a change, and the lock is free
+        it was held by process 7, release 0a, by ann; too late, its release was confirmed already; the lock is free
+        Locked free the host's lock: it was held by process 7, release 0a, by ann: the host carries out a way back by itself, which cannot be asked to stop | Wait for it; `provision status` shows when the lock is free.
+        Stuck free the host's lock: it was held by process 7, release 0a, by ann: it ended without a word; the host goes back by itself | 
+        Stuck free the host's lock: it was held by process 7, release 0a, by ann: its way back ended as stuck | Look at the host: `systemctl status provision-p`, `docker ps -a`.
+        ");
         let error = slow(240, "p");
-        insta::assert_snapshot!(format!("{error} | {}", error.hints().join(" ")), @"");
+        insta::assert_snapshot!(format!("{error} | {}", error.hints().join(" ")), @"free the host's lock: its holder was asked to go back and has not ended within 240 s | If it hangs: `systemctl stop provision-p` on the host ends it, and systemd carries out the way back.");
     }
 }

@@ -56,7 +56,8 @@ async fn verify(
     events: &crate::event::Sender,
 ) -> Result<Vec<Finding>> {
     let name = host.name.to_string();
-    let Reached { session, state, opened } = reach::reach(&loaded.environment, &loaded.checks, host, events).await?;
+    let Reached { session, state, opened } =
+        reach::reach(&loaded.environment, &loaded.checks, host, events).await?;
     let Some(current) = &state.current else {
         return Err(Error::new(Kind::CheckFailed, "prove the running release")
             .cause("nothing of this project is deployed there")

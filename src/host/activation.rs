@@ -63,22 +63,30 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
     let remote = &environment.remote;
     let deploy = &environment.deploy;
     let confirm = (deploy.verify_timeout + deploy.confirm_timeout).as_secs();
-    let command = Command::script(scripts::RECEIVE)
-        .arg(&remote.path)
-        .arg(&environment.project)
-        .arg(&remote.owner)
-        .arg(&remote.group)
-        .arg(&remote.mode)
-        .arg(deploy.keep_releases.to_string())
-        .arg(&plan.release.0)
-        .arg(bundle.archive.len().to_string())
-        .arg(&bundle.digest)
-        .arg(&plan.bound_to)
-        .arg(confirm.to_string())
-        .arg(deploy.pull_timeout.as_secs().to_string())
-        .arg(&order.nonce)
-        .arg(&order.actor)
-        .sudo(order.host.sudo);
+    let keep = deploy.keep_releases.to_string();
+    let (size, confirm) = (bundle.archive.len().to_string(), confirm.to_string());
+    let pull = deploy.pull_timeout.as_secs().to_string();
+    let args: [&str; 12] = [
+        &remote.owner,
+        &remote.group,
+        &remote.mode,
+        &keep,
+        &plan.release.0,
+        &size,
+        &bundle.digest,
+        &plan.bound_to,
+        &confirm,
+        &pull,
+        &order.nonce,
+        &order.actor,
+    ];
+    // The probe told whether the host's copy is this version.
+    let receive = &scripts::RECEIVE;
+    let command = if plan.scripts.iter().any(|name| name == receive.name) {
+        receive.sent(order.host, environment, &args)
+    } else {
+        receive.kept(order.host, environment, &args)
+    };
     let lines = session.stream(&command, bundle.archive).await?;
     Ok(Activation::new(order.host.name.to_string(), lines))
 }
@@ -92,13 +100,8 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
         Answer::Confirm => "confirm",
         Answer::Return => "return",
     };
-    let command = Command::script(scripts::ANSWER)
-        .arg(&order.environment.remote.path)
-        .arg(&order.environment.project)
-        .arg(&order.nonce)
-        .arg(word)
-        .sudo(order.host.sudo);
-    let output = session.exec(&command, Vec::new()).await?;
+    let args = [order.nonce.as_str(), word];
+    let output = scripts::ANSWER.exec(session, order.host, order.environment, &args).await?;
     if output.status == 0 {
         return Ok(());
     }

@@ -35,12 +35,7 @@ const RECORDS: [&str; 4] = ["manifest", "release.json", "checks.json", "sealed.f
 ///
 /// # Errors
 /// Failed, when the host does not have it, or it was deployed by a provision that did not write what is needed.
-pub async fn kept(
-    session: &Session,
-    host: &Host,
-    environment: &Environment,
-    id: &ReleaseId,
-) -> Result<Kept> {
+pub async fn kept(session: &Session, host: &Host, environment: &Environment, id: &ReleaseId) -> Result<Kept> {
     let names = RECORDS.map(str::to_owned);
     let records = texts(session, host, environment, Some(id), &names).await?;
     read(id, &records).map_err(|cause| {
@@ -110,7 +105,8 @@ mod tests {
 
     #[test]
     fn the_records_are_read() {
-        let release = r#"{"project":"p","compose_file":"c.yml","sealed":{},"services":{},"volumes":[],"networks":[]}"#;
+        let release =
+            r#"{"project":"p","compose_file":"c.yml","sealed":{},"services":{},"volumes":[],"networks":[]}"#;
         let mut records = BTreeMap::from([
             (
                 "manifest".to_owned(),

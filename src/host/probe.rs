@@ -6,18 +6,14 @@ use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::{Container, HostState, ReleaseId};
-use crate::ssh::{Command, Output, Session};
+use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
 ///
 /// # Errors
 /// Unreachable when root cannot be had or the answer is not a probe's.
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
-    let command = Command::script(scripts::PROBE)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .sudo(host.sudo);
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::PROBE.exec(session, host, environment, &[]).await?;
     parse(&output).map_err(|error| error.host(host.name.to_string()))
 }
 

@@ -96,7 +96,9 @@ pub(super) fn changes(
         notes.push(format!("the activation of release {id} was interrupted: it is taken up and ended"));
     }
     if state.current.is_some() && !state.unsealed {
-        notes.push("the secrets are not in place on the host, or sealed to another host key: sealed anew".to_owned());
+        notes.push(
+            "the secrets are not in place on the host, or sealed to another host key: sealed anew".to_owned(),
+        );
     }
     Changes { services, images, secrets: secrets(generated, state), files: files(generated, state), notes }
 }
@@ -187,10 +189,16 @@ fn fate(file: &FileChange, drift: &str) -> &'static str {
     match (drift, file.change) {
         ("removed", "removed") => "was removed on the host; the release has it no longer either",
         ("removed", _) => "was removed on the host and will be put back",
-        ("added", "added") => "was put there by hand; the release has its own, theirs is kept in .provision/set-aside",
+        ("added", "added") => {
+            "was put there by hand; the release has its own, theirs is kept in .provision/set-aside"
+        }
         ("added", _) => "was put there by hand and goes; it is kept in .provision/set-aside",
-        (_, "removed") => "was edited on the host and goes with this release; the edit is kept in .provision/set-aside",
-        (_, "unchanged") => "was edited on the host and will be put back; the edit is kept in .provision/set-aside",
+        (_, "removed") => {
+            "was edited on the host and goes with this release; the edit is kept in .provision/set-aside"
+        }
+        (_, "unchanged") => {
+            "was edited on the host and will be put back; the edit is kept in .provision/set-aside"
+        }
         _ => "was edited on the host, and this release changes it; the edit is kept in .provision/set-aside",
     }
 }

@@ -34,7 +34,25 @@ fn a_plan_says_everything_that_changes() {
         ("s1/dashboards/a.json".to_owned(), b"{}\x1b\n".to_vec()),
     ]);
     plan.changes.compare(&texts, &new_generated);
-    insta::assert_snapshot!(plan.changes.lines().join("\n"), @"");
+    insta::assert_snapshot!(plan.changes.lines().join("\n"), @r"
+    s0: recreate (the secret a changed, the secret b changed)
+    s1: recreate (image example/s1:1 → example/s1:2)
+    image of s1: example/s1:1 (abababababab) → example/s1:2
+    secret a: changed
+    secret b: removed
+    secret c: added
+    file s0/rules/a.yml: changed
+        @@ -1,2 +1,2 @@
+         one
+        -zwei
+        +two
+    file s0/rules/b.yml: added
+        @@ -0,0 +1 @@
+        +more
+    file s1/dashboards/a.json: removed
+        @@ -1 +0,0 @@
+        -{}
+    ");
 }
 
 #[test]
@@ -61,5 +79,8 @@ fn what_else_is_put_right_is_said() {
     state.unsealed = false;
     state.interrupted = Some("0123".to_owned());
     let plan = make(&release, &generated, &state, &scripts(), 10);
-    insta::assert_snapshot!(plan.changes.lines().join("\n"), @"");
+    insta::assert_snapshot!(plan.changes.lines().join("\n"), @r"
+    the activation of release 0123 was interrupted: it is taken up and ended
+    the secrets are not in place on the host, or sealed to another host key: sealed anew
+    ");
 }

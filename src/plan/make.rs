@@ -160,7 +160,7 @@ fn service_changes(
                 let reloaded: Vec<String> = touched
                     .iter()
                     .filter(|path| service.reloads(path))
-                    .map(|path| format!("{path} changed"))
+                    .map(|path| touch(path, generated, state))
                     .collect();
                 (!reloaded.is_empty()).then_some(("reload", reloaded))
             }
@@ -178,6 +178,17 @@ fn service_changes(
         }
     }
     changes.into_values().collect()
+}
+
+/// What happened to a file: the release changed it, or somebody did on the host.
+fn touch(path: &str, generated: &Generated, state: &HostState) -> String {
+    if state.released(path) != generated.files.get(path).map(|file| &file.digest) {
+        format!("{path} changed")
+    } else if state.files.contains_key(path) {
+        format!("drift: {path} was edited on the host")
+    } else {
+        format!("drift: {path} was removed on the host")
+    }
 }
 
 /// What is the matter with a container that should run.
@@ -209,7 +220,7 @@ fn reasons(
     }
     for path in touched {
         if service.mounts_file(path) && !service.reloads(path) && !service.watches(path) {
-            because.push(format!("{path} changed"));
+            because.push(touch(path, generated, state));
         }
     }
     for file in service.secrets.values() {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-use super::super::testing::{Sketch, fingerprints, generated, name, release, running, scripts};
 use super::super::generate;
+use super::super::testing::{Sketch, fingerprints, generated, name, release, running, scripts};
 use super::*;
 use crate::stack::File;
 
@@ -57,7 +57,8 @@ fn edit(state: &mut HostState, path: &str, digest: Option<String>) {
 
 /// The names of the services with this action.
 fn with_action(plan: &Plan, action: &str) -> BTreeSet<String> {
-    plan.changes.services
+    plan.changes
+        .services
         .iter()
         .filter(|change| change.action == action)
         .map(|change| change.service.clone())
@@ -263,11 +264,21 @@ fn what_was_edited_on_the_host_is_drift_and_not_a_change() {
     edit(&mut state, "s0/rules/a.yml", Some("0".repeat(64)));
     edit(&mut state, "s0/more.yml", Some("0".repeat(64)));
     edit(&mut state, "s1/conf.yml", None);
-    insta::assert_snapshot!(plan(&release, &state).changes.lines().join("\n"), @"");
+    insta::assert_snapshot!(plan(&release, &state).changes.lines().join("\n"), @r"
+    s0: reload (drift: s0/rules/a.yml was edited on the host)
+    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
+    drift: s0/rules/a.yml was edited on the host and will be put back; the edit is kept in .provision/set-aside
+    drift: s1/conf.yml was removed on the host and will be put back
+    ");
     // A release that changes the same file says both.
     let mut new = release.clone();
     change(&mut new, "s0/rules/a.yml");
-    insta::assert_snapshot!(plan(&new, &state).changes.lines().join("\n"), @"");
+    insta::assert_snapshot!(plan(&new, &state).changes.lines().join("\n"), @r"
+    s0: reload (s0/rules/a.yml changed)
+    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
+    drift: s0/rules/a.yml was edited on the host, and this release changes it; the edit is kept in .provision/set-aside
+    drift: s1/conf.yml was removed on the host and will be put back
+    ");
 }
 
 #[test]

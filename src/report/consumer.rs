@@ -10,8 +10,8 @@ use super::status::Look;
 use super::{Output, history, json, lines, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
-use crate::outcome::{ExitCode, Outcome};
 use crate::host::{Record, Status};
+use crate::outcome::{ExitCode, Outcome};
 use crate::plan::HostState;
 use crate::plan::check::Finding;
 

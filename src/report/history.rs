@@ -59,11 +59,20 @@ mod tests {
             },
         };
         let by_itself = Record {
-            by: Actor { user: "the host itself".to_owned(), command: "finish".to_owned(), ..Actor::default() },
+            by: Actor {
+                user: "the host itself".to_owned(),
+                command: "finish".to_owned(),
+                ..Actor::default()
+            },
             ..record("returned", "0b", "")
         };
         let records = [record("deployed", "", ""), record("returned", "0b", "rollback"), by_itself];
-        insta::assert_snapshot!(render("vps", &records), @"");
-        insta::assert_snapshot!(render("vps", &[]), @"");
+        insta::assert_snapshot!(render("vps", &records), @r"
+        vps: 3 activations, oldest first
+          2025-11-23 12:13:20Z  deployed  deploy    0a0a0a0a0a0a0a0a (before: nothing)  12 s  by ann[1m from laptop, commit 0123456789ab
+          2025-11-23 12:13:20Z  returned  rollback  0a0a0a0a0a0a0a0a (before: 0b)  12 s  by ann[1m from laptop, commit 0123456789ab
+          2025-11-23 12:13:20Z  returned  finish    0a0a0a0a0a0a0a0a (before: 0b)  12 s  by the host itself
+        ");
+        insta::assert_snapshot!(render("vps", &[]), @"vps: nothing was deployed there yet");
     }
 }

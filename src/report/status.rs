@@ -103,7 +103,10 @@ impl Look {
         for drift in &self.drift {
             lines.push(format!("  drift        {} was {} by hand", drift.path, drift.what));
         }
-        lines.push(format!("  lock         {}", self.lock.as_ref().map_or("free".to_owned(), |holder| format!("held by {holder}"))));
+        lines.push(format!(
+            "  lock         {}",
+            self.lock.as_ref().map_or("free".to_owned(), |holder| format!("held by {holder}"))
+        ));
         if let Some(release) = &self.interrupted {
             lines.push(format!(
                 "  interrupted  the activation of release {release}; the host, or the next deploy, ends it"
@@ -116,7 +119,10 @@ impl Look {
             size(self.records)
         ));
         if self.release.is_some() && !self.secrets_open {
-            lines.push("  secrets      not in place, or sealed to a host key that is no more: deploy again".to_owned());
+            lines.push(
+                "  secrets      not in place, or sealed to a host key that is no more: deploy again"
+                    .to_owned(),
+            );
         }
         for unit in self.units.iter().filter(|unit| unit.state != "active" && unit.state != "inactive") {
             lines.push(format!("  boot         {} is {}: {}", unit.name, unit.state, unit.words));
@@ -125,7 +131,9 @@ impl Look {
             let runs = if self.release.as_ref() == Some(&kept.release) { ", runs" } else { "" };
             lines.push(format!("  kept         {} of {}{runs}", kept.release, time(kept.confirmed)));
             for gone in &kept.gone {
-                lines.push(format!("               its image is gone: {gone}; going back would pull it again"));
+                lines.push(format!(
+                    "               its image is gone: {gone}; going back would pull it again"
+                ));
             }
         }
         lines.join("\n")
@@ -240,7 +248,10 @@ mod tests {
                 container("init", "exited", "ff"),
                 container("old", "running", "ff"),
             ],
-            files: BTreeMap::from([("a.yml".to_owned(), "1".to_owned()), ("x.yml".to_owned(), "2".to_owned())]),
+            files: BTreeMap::from([
+                ("a.yml".to_owned(), "1".to_owned()),
+                ("x.yml".to_owned(), "2".to_owned()),
+            ]),
             declared: BTreeMap::from([
                 ("a.yml".to_owned(), "0".to_owned()),
                 ("b.yml".to_owned(), "0".to_owned()),
@@ -289,8 +300,31 @@ mod tests {
             ],
             records: 300 << 10,
         };
-        insta::assert_snapshot!(Look::new(&state, &status).render("vps"), @"");
+        insta::assert_snapshot!(Look::new(&state, &status).render("vps"), @r"
+        vps: release 0b since 2025-11-23 09:26:40Z (2 h), by ann
+          db                   exited, 1 restarts, drift: it was stopped by hand, or ended
+          gone                 missing, drift: its container was removed
+          init                 exited, 1 restarts
+          old                  running, healthy, 1 restarts, drift: the release has no such service
+          web                  running, healthy, 1 restarts, up 60 min, 90 MB
+          drift        a.yml was edited by hand
+          drift        b.yml was removed by hand
+          drift        x.yml was added by hand
+          lock         held by process 7, release 0c
+          interrupted  the activation of release 0c; the host, or the next deploy, ends it
+          disk         12.0 GB free, docker's 700 MB; records take 300 KB
+          secrets      not in place, or sealed to a host key that is no more: deploy again
+          boot         unseal is activating: provision: age: no identity matched
+          kept         0b of 2025-11-23 09:26:40Z, runs
+          kept         0a of 2025-11-22 08:26:40Z
+                       its image is gone: web: example/web:1; going back would pull it again
+        ");
         let nothing = Look::new(&HostState::default(), &Status::default()).render("vps");
-        insta::assert_snapshot!(nothing, @"");
+        insta::assert_snapshot!(nothing, @r"
+        vps: nothing is deployed there
+          docker       does not answer
+          lock         free
+          disk         0 KB free, docker's 0 KB; records take 0 KB
+        ");
     }
 }

@@ -411,7 +411,8 @@ fn is_signal(name: &str) -> bool {
 fn depends_on(definition: &Value) -> BTreeSet<String> {
     let mut names = names_of(definition.get("depends_on"));
     for key in ["network_mode", "ipc", "pid"] {
-        let joined = definition.get(key).and_then(Value::as_str).and_then(|mode| mode.strip_prefix("service:"));
+        let joined =
+            definition.get(key).and_then(Value::as_str).and_then(|mode| mode.strip_prefix("service:"));
         names.extend(joined.map(str::to_owned));
     }
     names

@@ -10,7 +10,8 @@ const RETRIES: u64 = 3;
 /// Seconds after which docker itself calls the service unhealthy at the latest.
 pub(super) fn patience(definition: &Value) -> u64 {
     let check = definition.get("healthcheck");
-    let time = |key: &str| check.and_then(|check| check.get(key)).and_then(Value::as_str).and_then(milliseconds);
+    let time =
+        |key: &str| check.and_then(|check| check.get(key)).and_then(Value::as_str).and_then(milliseconds);
     let retries =
         check.and_then(|check| check.get("retries")).and_then(Value::as_u64).unwrap_or(RETRIES).max(1);
     let each = time("interval").unwrap_or(INTERVAL).saturating_add(time("timeout").unwrap_or(TIMEOUT));

@@ -10,7 +10,11 @@ mod failures;
 mod happy;
 mod interruptions;
 mod leaks;
+mod lock;
+mod planning;
 mod reboot;
+mod rollback;
+mod status;
 mod tiny;
 
 use std::collections::BTreeMap;
