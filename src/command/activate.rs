@@ -13,7 +13,7 @@ use crate::host::{self, Activation, Answer, Ended, Order};
 use crate::inventory::Host;
 use crate::plan::check::Finding;
 use crate::plan::{self, HostState, Plan};
-use crate::ssh::Session;
+use crate::ssh::{Forwarded, Options, Session};
 use crate::verify::Opened;
 
 /// The pause before a lost connection is tried again: sshd counts connections that do not log in against us.
@@ -46,10 +46,13 @@ impl Activate<'_> {
     }
 
     /// Sends the release, follows its activation, proves and confirms it.
+    ///
+    /// `opened` are streams for the checks, to containers that stay.
     pub(super) async fn carry_out(
         &mut self,
         session: Session,
         state: HostState,
+        opened: Opened<Forwarded>,
         plan: &Plan,
     ) -> Result<Came> {
         let clock = Clock::start(self.events, &self.name(), Stage::Send);
@@ -95,7 +98,7 @@ impl Activate<'_> {
             }
         } else {
             clock.done("the host waits for its confirmation");
-            self.prove(&mut link, &mut activation, &order, plan).await
+            self.prove(&mut link, &mut activation, &order, opened, plan).await
         }
     }
 
@@ -105,6 +108,7 @@ impl Activate<'_> {
         link: &mut Link<'_>,
         activation: &mut Activation,
         order: &Order<'_>,
+        mut opened: Opened<Forwarded>,
         plan: &Plan,
     ) -> Result<Came> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
@@ -113,7 +117,7 @@ impl Activate<'_> {
         let (checks, state) = loop {
             let asked = async {
                 let (checks, session) = (&self.loaded.checks, &link.session);
-                let (opened, events) = (Opened::default(), self.events);
+                let (opened, events) = (std::mem::take(&mut opened), self.events);
                 let checks = reach::ask(self.loaded, &name, session, checks, opened, timeout, events);
                 tokio::join!(checks, host::probe(session, self.host, &self.loaded.environment))
             };
@@ -147,7 +151,8 @@ impl Activate<'_> {
 
         let clock = Clock::start(self.events, &self.name(), Stage::Confirm);
         // A new connection: it proves that this deploy did not lock us out.
-        let fresh = Session::connect(self.host, &reach::options(&self.loaded.environment)).await;
+        let options = Options { brief: true, ..reach::options(&self.loaded.environment) };
+        let fresh = Session::connect(self.host, &options).await;
         self.interrupt.fate(&self.name(), "it was told to keep the release".to_owned());
         let confirmed = match &fresh {
             Ok(session) => host::answer(session, order, Answer::Confirm).await,

@@ -1,5 +1,6 @@
 //! `provision deploy` and `rollback` on one host: look, plan, activate; plan again when the host changed meanwhile.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,7 +134,7 @@ impl Deploy<'_> {
         let mut plans = 0;
         loop {
             plans += 1;
-            let (reached, loaded, plan) = tokio::select! {
+            let (reached, loaded, mut plan) = tokio::select! {
                 looked = self.look() => looked?,
                 () = interrupt.asked() => return only_looked(),
             };
@@ -153,9 +154,13 @@ impl Deploy<'_> {
                 findings: Vec::new(),
             };
             let Reached { session, state, opened } = reached;
-            // The streams lead to containers that may be replaced.
-            drop(opened);
-            let came = activate.carry_out(session, state, &plan).await;
+            // A stream to a container that is replaced would lead nowhere.
+            let opened = opened.only(&loaded.checks, |check| {
+                let change = plan.changes.services.iter().find(|change| change.service == check.service);
+                change.is_none_or(|change| change.action == "reload")
+            });
+            plan.old = self.old(&session, &state, &plan).await;
+            let came = activate.carry_out(session, state, opened, &plan).await;
             self.findings = activate.findings;
             match came? {
                 Came::Deployed => return Ok(Outcome::Deployed),
@@ -198,6 +203,28 @@ impl Deploy<'_> {
             reached.opened = Opened::default();
         }
         Ok(())
+    }
+
+    /// What lies on the host of the files that change, so that only what differs in them is sent. Where it cannot
+    /// be had they are sent whole.
+    async fn old(&self, session: &Session, state: &HostState, plan: &Plan) -> BTreeMap<String, Vec<u8>> {
+        let (Some(current), None) = (&plan.from, &plan.base) else { return BTreeMap::new() };
+        let manifest = format!(".provision/releases/{current}/manifest");
+        let mut paths: Vec<String> =
+            plan.send.iter().filter(|path| state.files.contains_key(*path)).cloned().collect();
+        paths.push(manifest.clone());
+        let texts = host::texts(session, self.host, self.goal.environment(), None, &paths).await;
+        let mut old = texts.unwrap_or_default();
+        // What changed since the probe is refused as stale; a text that is not the probe's is no base.
+        old.retain(|path, text| {
+            *path == manifest || state.files.get(path) == Some(&crate::stack::digest(text))
+        });
+        old.into_iter()
+            .map(|(path, text)| {
+                let name = if path == manifest { "manifest".to_owned() } else { format!("files/{path}") };
+                (name, text)
+            })
+            .collect()
     }
 
     /// Nothing to do: the instant checks decide.

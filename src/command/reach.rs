@@ -50,6 +50,7 @@ pub(super) fn options(environment: &Environment) -> Options {
         known_hosts: environment.root.join(format!("inventory/{}.known_hosts", environment.name)),
         environment: environment.name.clone(),
         connect_timeout: Options::CONNECT_TIMEOUT,
+        brief: false,
     }
 }
 

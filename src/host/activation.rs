@@ -101,7 +101,7 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
         Answer::Return => "return",
     };
     let args = [order.nonce.as_str(), word];
-    let output = scripts::ANSWER.exec(session, order.host, order.environment, &args).await?;
+    let output = scripts::ANSWER.exec(session, order.host, order.environment, &args, &[]).await?;
     if output.status == 0 {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use crate::ssh::{Output, Session};
 /// # Errors
 /// Unreachable when root cannot be had or the answer is not a probe's.
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
-    let output = scripts::PROBE.exec(session, host, environment, &[]).await?;
+    let output = scripts::PROBE.exec(session, host, environment, &[], &[]).await?;
     parse(&output).map_err(|error| error.host(host.name.to_string()))
 }
 

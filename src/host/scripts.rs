@@ -30,7 +30,8 @@ pub(super) const RESUME: &str = concat!(
     include_str!("scripts/resume.sh")
 );
 /// Prints files that lie on the host.
-pub(super) const TEXTS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/texts.sh"));
+pub(super) const TEXTS: Own =
+    Own { name: "texts.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/texts.sh")) };
 /// Prints the audit log.
 pub(super) const HISTORY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/history.sh"));
 /// Tells what a probe does not.
@@ -60,6 +61,7 @@ pub fn installed() -> BTreeMap<&'static str, String> {
         (PROBE.name, PROBE.text.to_owned()),
         (RECEIVE.name, RECEIVE.text.to_owned()),
         (ANSWER.name, ANSWER.text.to_owned()),
+        (TEXTS.name, TEXTS.text.to_owned()),
     ])
 }
 
@@ -95,7 +97,7 @@ impl Own {
         args.iter().fold(command, |command, arg| command.arg(arg)).sudo(host.sudo)
     }
 
-    /// Runs the host's copy, and sends the script only where there is none.
+    /// Runs the host's copy with `input`, and sends the script only where there is none.
     ///
     /// # Errors
     /// When the session breaks.
@@ -105,11 +107,12 @@ impl Own {
         host: &Host,
         environment: &Environment,
         args: &[&str],
+        input: &[u8],
     ) -> Result<Output> {
-        let output = session.exec(&self.kept(host, environment, args), Vec::new()).await?;
+        let output = session.exec(&self.kept(host, environment, args), input.to_vec()).await?;
         if output.status != NOT_THERE {
             return Ok(output);
         }
-        session.exec(&self.sent(host, environment, args), Vec::new()).await
+        session.exec(&self.sent(host, environment, args), input.to_vec()).await
     }
 }

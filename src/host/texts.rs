@@ -7,7 +7,7 @@ use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::ReleaseId;
-use crate::ssh::{Command, Session};
+use crate::ssh::Session;
 
 /// The contents of the files at `paths`, those in place or, with `folder`, those below the folder of a kept release.
 /// A path that the host does not have is left out.
@@ -21,13 +21,9 @@ pub async fn texts(
     folder: Option<&ReleaseId>,
     paths: &[String],
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let command = Command::script(scripts::TEXTS)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(folder.map_or("", |release| &release.0))
-        .sudo(host.sudo);
     let wanted: String = paths.iter().map(|path| format!("{path}\n")).collect();
-    let output = session.exec(&command, wanted.into_bytes()).await?;
+    let folder = folder.map_or("", |release| release.0.as_str());
+    let output = scripts::TEXTS.exec(session, host, environment, &[folder], wanted.as_bytes()).await?;
     let broken = || {
         Error::new(Kind::Failed, "read files of the host")
             .host(host.name.to_string())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use super::{Generated, Plan, SealedBundle, manifest, step};
+use super::{Generated, Plan, SealedBundle, delta, manifest, step};
 use crate::error::{Error, Kind, Result};
 use crate::plan::check::Check;
 use crate::stack::Release;
@@ -52,7 +52,11 @@ pub fn archive(
             add(format!("bin/{name}"), 0o755, text.as_bytes())?;
         }
     }
-    add("release/manifest".to_owned(), 0o600, manifest(release, generated).as_bytes())?;
+    let manifest = manifest(release, generated);
+    match delta_of(plan, "manifest", manifest.as_bytes()) {
+        Some(delta) => add("delta/manifest".to_owned(), 0o600, &delta)?,
+        None => add("release/manifest".to_owned(), 0o600, manifest.as_bytes())?,
+    }
     add("release/forward".to_owned(), 0o600, step::list(&plan.forward).as_bytes())?;
     add("release/back".to_owned(), 0o600, step::list(&plan.back).as_bytes())?;
     if let Some(base) = &plan.base {
@@ -78,7 +82,11 @@ pub fn archive(
     }
     for path in &plan.send {
         if let Some(file) = generated.files.get(path) {
-            add(format!("release/files/{path}"), 0o644, &file.content)?;
+            let name = format!("files/{path}");
+            match delta_of(plan, &name, &file.content) {
+                Some(delta) => add(format!("delta/{name}"), 0o644, &delta)?,
+                None => add(format!("release/{name}"), 0o644, &file.content)?,
+            }
         }
     }
     let unpacked = builder.into_inner().map_err(|error| broken(&error))?;
@@ -87,6 +95,10 @@ pub fn archive(
     let archive = packer.finish().map_err(|error| broken(&error))?;
     let digest = crate::stack::digest(&archive);
     Ok(Bundle { archive, digest })
+}
+
+fn delta_of(plan: &Plan, name: &str, content: &[u8]) -> Option<Vec<u8>> {
+    delta::delta(plan.old.get(name)?, content)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Plan {
     pub base: Option<ReleaseId>,
     /// The current release's own records: what is the same in this one is not sent again.
     pub parts: BTreeMap<String, String>,
+    /// What lies on the host of what is sent, by its name in the release's folder: only what differs is sent.
+    pub old: BTreeMap<String, Vec<u8>>,
     /// Files whose content the host does not have, to be sent.
     pub send: Vec<String>,
     /// Scripts that the host does not have in this version.
@@ -90,6 +92,7 @@ pub fn make(
         changes,
         base: None,
         parts: state.parts.clone(),
+        old: BTreeMap::new(),
         // The host builds the new release's folder from what it has in place and what it is sent.
         send,
         scripts: old_scripts,

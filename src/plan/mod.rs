@@ -6,6 +6,7 @@ mod bundle;
 mod changes;
 pub mod check;
 mod checks;
+mod delta;
 mod labels;
 mod make;
 mod manifest;

@@ -66,9 +66,33 @@ sweep || :
 base=
 [ ! -f "$incoming/base" ] || base=$(cat "$incoming/base")
 
+# Makes a text from an old one: `keep FROM TO` are lines of that, `add COUNT` is followed by so many new ones.
+apply_delta() { # OLD, the delta on standard input
+	while read -r word first last; do
+		case $word in
+		keep) sed -n "${first},${last}p" "$1" </dev/null || return 1 ;;
+		add) while [ "$first" -gt 0 ] && IFS= read -r line; do
+			printf '%s\n' "$line" || return 1
+			first=$((first - 1))
+		done ;;
+		*) return 1 ;;
+		esac
+	done
+}
+
 # Puts the release's folder together from what is in place and what was sent, and proves it whole.
 assemble() {
 	new=$incoming/release
+	if [ -d "$incoming/delta" ]; then
+		mkdir -p "$new/files"
+		(cd "$incoming/delta" && find . -type f) >"$incoming/deltas" || return 1
+		while IFS= read -r path; do
+			path=${path#./}
+			source=$remote/${path#files/}
+			[ "$path" != manifest ] || source=$records/releases/$current/manifest
+			mkdir -p "$(dirname "$new/$path")" && apply_delta "$source" <"$incoming/delta/$path" >"$new/$path" || return 1
+		done <"$incoming/deltas"
+	fi
 	manifest_lines "$new/manifest" file >"$incoming/list" || return 1
 	mkdir -p "$new/files"
 	while IFS=$tab read -r _ path; do
