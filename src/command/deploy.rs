@@ -209,20 +209,21 @@ impl Deploy<'_> {
     /// be had they are sent whole.
     async fn old(&self, session: &Session, state: &HostState, plan: &Plan) -> BTreeMap<String, Vec<u8>> {
         let (Some(current), None) = (&plan.from, &plan.base) else { return BTreeMap::new() };
-        let manifest = format!(".provision/releases/{current}/manifest");
+        let records = format!(".provision/releases/{current}/");
+        let ours = ["manifest", "checks.json", "release.json"].map(|name| format!("{records}{name}"));
         let mut paths: Vec<String> =
             plan.send.iter().filter(|path| state.files.contains_key(*path)).cloned().collect();
-        paths.push(manifest.clone());
+        paths.extend(ours);
         let texts = host::texts(session, self.host, self.goal.environment(), None, &paths).await;
         let mut old = texts.unwrap_or_default();
         // What changed since the probe is refused as stale; a text that is not the probe's is no base.
         old.retain(|path, text| {
-            *path == manifest || state.files.get(path) == Some(&crate::stack::digest(text))
+            path.starts_with(&records) || state.files.get(path) == Some(&crate::stack::digest(text))
         });
         old.into_iter()
             .map(|(path, text)| {
-                let name = if path == manifest { "manifest".to_owned() } else { format!("files/{path}") };
-                (name, text)
+                let name = path.strip_prefix(&records).map(str::to_owned);
+                (name.unwrap_or_else(|| format!("files/{path}")), text)
             })
             .collect()
     }

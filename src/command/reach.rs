@@ -162,6 +162,7 @@ impl Forward for OverSsh {
         self.0
             .forward(port)
             .await
+            .map(ssh::Forwarded::whole)
             .map_err(|error| error.causes().first().cloned().unwrap_or_else(|| error.to_string()))
     }
 }

@@ -63,11 +63,15 @@ pub fn archive(
         add("base".to_owned(), 0o600, format!("{base}\n").as_bytes())?;
     }
     for (name, content) in [
-        ("checks.json", serde_json::to_vec(checks).map_err(|error| broken(&error))?),
-        ("release.json", serde_json::to_vec(release).map_err(|error| broken(&error))?),
+        ("checks.json", serde_json::to_vec_pretty(checks).map_err(|error| broken(&error))?),
+        ("release.json", serde_json::to_vec_pretty(release).map_err(|error| broken(&error))?),
     ] {
-        if !known(name, &content) {
-            add(format!("release/{name}"), 0o600, &content)?;
+        // Without the last newline it would be no text of whole lines.
+        let content = [content.as_slice(), b"\n"].concat();
+        match delta_of(plan, name, &content) {
+            _ if known(name, &content) => {}
+            Some(delta) => add(format!("delta/{name}"), 0o600, &delta)?,
+            None => add(format!("release/{name}"), 0o600, &content)?,
         }
     }
     // All of them or none: one that is no more does not come along.

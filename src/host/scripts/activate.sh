@@ -88,8 +88,10 @@ assemble() {
 		(cd "$incoming/delta" && find . -type f) >"$incoming/deltas" || return 1
 		while IFS= read -r path; do
 			path=${path#./}
-			source=$remote/${path#files/}
-			[ "$path" != manifest ] || source=$records/releases/$current/manifest
+			case $path in
+			files/*) source=$remote/${path#files/} ;;
+			*) source=$records/releases/$current/$path ;;
+			esac
 			mkdir -p "$(dirname "$new/$path")" && apply_delta "$source" <"$incoming/delta/$path" >"$new/$path" || return 1
 		done <"$incoming/deltas"
 	fi
