@@ -94,7 +94,7 @@ impl Own {
 
     fn with(command: Command, host: &Host, environment: &Environment, args: &[&str]) -> Command {
         let command = command.arg(&environment.remote.path).arg(&environment.project);
-        args.iter().fold(command, |command, arg| command.arg(arg)).sudo(host.sudo)
+        args.iter().fold(command, Command::arg).sudo(host.sudo)
     }
 
     /// Runs the host's copy with `input`, and sends the script only where there is none.

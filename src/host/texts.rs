@@ -21,7 +21,7 @@ pub async fn texts(
     folder: Option<&ReleaseId>,
     paths: &[String],
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let wanted: String = paths.iter().map(|path| format!("{path}\n")).collect();
+    let wanted = paths.iter().flat_map(|path| [path.as_str(), "\n"]).collect::<String>();
     let folder = folder.map_or("", |release| release.0.as_str());
     let output = scripts::TEXTS.exec(session, host, environment, &[folder], wanted.as_bytes()).await?;
     let broken = || {

@@ -57,7 +57,7 @@ fn a_plan_says_everything_that_changes() {
 
 #[test]
 fn a_long_difference_is_cut_for_a_person_only() {
-    let long: String = (0..500).map(|n| format!("{n}\n")).collect();
+    let long: String = (0..500).flat_map(|n| [n.to_string(), "\n".to_owned()]).collect();
     let file = FileChange {
         path: "x".to_owned(),
         change: "added",

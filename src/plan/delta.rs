@@ -62,7 +62,7 @@ mod tests {
         fn the_new_text_comes_back(
             old in prop::collection::vec("[ab \\\\]{0,3}", 0..40), new in prop::collection::vec("[ab \\\\]{0,3}", 0..40)
         ) {
-            let text = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+            let text = |lines: &[String]| lines.iter().flat_map(|line| [line, "\n"]).collect::<String>();
             let (old, new) = (text(&old), text(&new));
             if let Some(delta) = delta(old.as_bytes(), new.as_bytes()) {
                 prop_assert_eq!(apply(&old, std::str::from_utf8(&delta).unwrap()), new);
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn one_line_of_many_is_one_line() {
-        let old: String = (0..100).map(|n| format!("line {n}\n")).collect();
+        let old: String = (0..100).flat_map(|n| [format!("line {n}"), "\n".to_owned()]).collect();
         let new = old.replace("line 50\n", "keep 7 9\n");
         let delta = delta(old.as_bytes(), new.as_bytes()).unwrap();
         assert_eq!(String::from_utf8(delta).unwrap(), "keep 1 50\nadd 1\nkeep 7 9\nkeep 52 100\n");

@@ -43,15 +43,12 @@ fn edit(state: &mut HostState, path: &str, digest: Option<String>) {
     if let Some(released) = state.released(path).cloned() {
         state.declared.insert(path.to_owned(), released);
     }
-    match digest {
-        Some(digest) => {
-            state.files.insert(path.to_owned(), digest);
-            state.foreign.insert(path.to_owned());
-        }
-        None => {
-            state.files.remove(path);
-            state.foreign.remove(path);
-        }
+    if let Some(digest) = digest {
+        state.files.insert(path.to_owned(), digest);
+        state.foreign.insert(path.to_owned());
+    } else {
+        state.files.remove(path);
+        state.foreign.remove(path);
     }
 }
 
