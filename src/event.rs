@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::plan::check::Finding;
+use crate::plan::{Changes, Plan};
 
 /// Where events go. Unbounded: an event is small and a slow terminal must not slow a deploy.
 pub type Sender = mpsc::UnboundedSender<Event>;
@@ -83,6 +84,8 @@ pub enum Event {
         release: String,
         /// The lines.
         lines: Vec<String>,
+        /// The same as data.
+        changes: Box<Changes>,
     },
     /// The host began a step of the activation.
     Step {
@@ -132,4 +135,18 @@ pub enum Event {
         /// The text.
         text: String,
     },
+}
+
+impl Event {
+    /// A plan was made.
+    #[must_use]
+    pub fn planned(host: &str, plan: &Plan) -> Self {
+        let lines = if plan.is_empty() { vec!["nothing to do".to_owned()] } else { plan.changes.lines() };
+        Event::Planned {
+            host: host.to_owned(),
+            release: plan.release.to_string(),
+            lines,
+            changes: Box::new(plan.changes.clone()),
+        }
+    }
 }

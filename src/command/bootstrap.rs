@@ -63,7 +63,7 @@ async fn apply(
     if roles.is_empty() {
         return Ok(lines);
     }
-    let session = reach::connect(loaded, host, events).await?;
+    let session = reach::connect(&loaded.environment, host, events).await?;
     for role in roles {
         let said = host::apply_role(&session, host, role).await?;
         lines.extend(said.into_iter().map(|line| format!("{}: {line}", role.service)));

@@ -1,17 +1,38 @@
 //! All hosts of an environment at once, and what became of each.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::Context;
-use super::deploy as one;
+use super::deploy::{self as one, Goal, Manner};
 use super::interrupt::Interrupt;
-use super::project::{self, Loaded};
+use super::project::{self, Base, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
-use crate::event::{Event, Stage};
+use crate::event::Stage;
+use crate::inventory::{Environment, Host};
 use crate::outcome::{ExitCode, Outcome};
+use crate::report::Reporter;
+use crate::secrets::Secrets;
+
+/// Loads inventory and secrets and makes these unprintable.
+pub(super) fn load_base(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    events: &crate::event::Sender,
+) -> Result<Arc<Base>> {
+    let clock = Clock::start(events, "", Stage::Load);
+    let base = project::base(context.root, environment, context.identity)?;
+    redact(context, &base.secrets);
+    clock.done(format!("{}: {} hosts", base.environment.name, base.environment.hosts.len()));
+    Ok(Arc::new(base))
+}
+
+fn redact(context: &Context<'_>, secrets: &Secrets) {
+    context.output.redact(secrets.names().filter_map(|name| secrets.get(name).cloned()));
+}
 
 /// Loads the environment and makes its secrets unprintable.
 pub(super) fn load(
@@ -21,8 +42,7 @@ pub(super) fn load(
 ) -> Result<Arc<Loaded>> {
     let clock = Clock::start(events, "", Stage::Load);
     let loaded = project::load(context.root, environment, context.identity)?;
-    let names = loaded.secrets.names().filter_map(|name| loaded.secrets.get(name).cloned());
-    context.output.redact(names);
+    redact(context, &loaded.secrets);
     let environment = &loaded.environment;
     clock.done(format!(
         "{}: {} files, {} services, {}",
@@ -37,30 +57,29 @@ pub(super) fn load(
     Ok(loaded)
 }
 
-/// Says what the operator should know of the release, before something is made of it.
-pub(super) fn remarks(loaded: &Loaded, events: &crate::event::Sender) {
-    for text in &loaded.release.remarks {
-        let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
-    }
-}
-
-/// `provision deploy`.
-pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
+/// `provision deploy` and `rollback`: each host at once, towards its goal.
+pub(super) async fn activate(
+    context: &Context<'_>,
+    command: &str,
+    goal: impl FnOnce(&crate::event::Sender) -> Result<Goal>,
+    lock_wait: Duration,
+) -> Result<ExitCode> {
     let mut reporter = context.reporter();
-    let loaded = match load(context, environment, &reporter.events()) {
-        Ok(loaded) => loaded,
+    let goal = match goal(&reporter.events()) {
+        Ok(goal) => goal,
         Err(error) => {
             reporter.finish().await;
             return Err(error);
         }
     };
-    remarks(&loaded, &reporter.events());
-    let actor = actor(context.root).await;
-    let interrupt = Interrupt::listen(reporter.events());
+    goal.remark(&reporter.events());
+    let manner = Manner { actor: actor(context.root, command).await, lock_wait };
+    let interrupt = Interrupt::listen(reporter.events(), context.output.clone(), context.format);
     let mut tasks = JoinSet::new();
-    for host in loaded.environment.hosts.clone() {
+    for host in goal.environment().hosts.clone() {
         let name = host.name.to_string();
-        let task = one::deploy(loaded.clone(), host, actor.clone(), reporter.events(), interrupt.clone());
+        interrupt.fate(&name, "nothing was changed".to_owned());
+        let task = one::deploy(goal.clone(), host, manner.clone(), reporter.events(), interrupt.clone());
         tasks.spawn(async move { (name, task.await) });
     }
     let results = tasks.join_all().await;
@@ -70,7 +89,7 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
         if !deployed.findings.is_empty() {
             reporter.findings(&name, &deployed.findings);
         }
-        let release = &deployed.release;
+        let release = deployed.release.map(|id| id.to_string()).unwrap_or_default();
         match deployed.result {
             Ok(Outcome::Unchanged) => {
                 reporter.line(&format!("{name}: release {release} runs already; nothing was touched"));
@@ -85,8 +104,40 @@ pub(super) async fn deploy(context: &Context<'_>, environment: Option<&str>) -> 
     Ok(code)
 }
 
+/// Goes to one host after the other with the inventory alone, and says what became of each. `ask` gives what to
+/// show, which `show` does once the live lines are gone.
+pub(super) async fn each<T>(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    ask: impl AsyncFn(&Environment, &Host, &crate::event::Sender) -> Result<T>,
+    show: impl Fn(&Reporter, &str, &T),
+) -> Result<ExitCode> {
+    let mut reporter = context.reporter();
+    let events = reporter.events();
+    let environment = project::environment(context.root, environment)?;
+    let mut results = Vec::new();
+    for host in &environment.hosts {
+        let name = host.name.to_string();
+        let result = ask(&environment, host, &events).await.map_err(|error| error.host(&name));
+        results.push((name, result));
+    }
+    drop(events);
+    reporter.finish().await;
+    let mut outcomes = Vec::new();
+    for (name, result) in results {
+        let result = result.map(|answer| {
+            show(&reporter, &name, &answer);
+            Outcome::Verified
+        });
+        outcomes.push(reporter.conclude(&name, result));
+    }
+    let code = Outcome::combine(&outcomes);
+    reporter.end(code);
+    Ok(code)
+}
+
 /// Who deploys, from where and from which commit: a JSON object for the host's audit log.
-async fn actor(root: &std::path::Path) -> String {
+async fn actor(root: &std::path::Path, command: &str) -> String {
     let commit = tokio::process::Command::new("git")
         .args(["rev-parse", "HEAD"])
         .current_dir(root)
@@ -97,11 +148,16 @@ async fn actor(root: &std::path::Path) -> String {
         .ok()
         .filter(|output| output.status.success())
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let user = user();
+    let from = std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
+    serde_json::json!({ "user": user, "from": from, "commit": commit, "command": command }).to_string()
+}
+
+/// Who we are, for others to read.
+pub(super) fn user() -> String {
     let variable = |name: &str| std::env::var(name).ok();
-    let user = variable("GITHUB_ACTOR")
+    variable("GITHUB_ACTOR")
         .or_else(|| variable("USER"))
         .or_else(|| variable("LOGNAME"))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
-    let from = std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
-    serde_json::json!({ "user": user, "from": from, "commit": commit }).to_string()
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
 }

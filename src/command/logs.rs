@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
             .hint(suggestion(wanted.service, &known)));
     }
     for host in &loaded.environment.hosts {
-        let session = reach::connect(&loaded, host, &events).await?;
+        let session = reach::connect(&loaded.environment, host, &events).await?;
         let mut lines =
             host::logs(&session, host, &loaded.environment, wanted.service, wanted.lines, wanted.follow)
                 .await?;

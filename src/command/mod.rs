@@ -1,9 +1,11 @@
 //! One file a subcommand; this one parses the command line and hands over.
 
 mod bootstrap;
+mod activate;
 mod check;
 mod dashboards;
 mod deploy;
+mod history;
 mod hosts;
 mod interrupt;
 mod logs;
@@ -11,16 +13,21 @@ mod plan;
 mod project;
 mod reach;
 mod returned;
+mod rollback;
 pub mod secrets;
+mod status;
 mod trust;
 mod tunnel;
+mod unlock;
 mod verify;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
 
+use self::deploy::Goal;
 use crate::error::Result;
+use crate::event::Sender;
 use crate::outcome::ExitCode;
 use crate::report::{Format, Output, Reporter};
 
@@ -58,6 +65,46 @@ enum Command {
     },
     /// Deploy the stack and prove it; go back to what ran before when that fails
     Deploy {
+        /// The environment
+        environment: Option<String>,
+        /// Only show what would change, like `plan`
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait so long for another deploy to end
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+        lock_wait: std::time::Duration,
+    },
+    /// Go back to a release that the host keeps, prove it, and return from it when that fails
+    #[command(override_usage = "provision rollback [OPTIONS] [ENVIRONMENT] [RELEASE]")]
+    Rollback {
+        /// The environment; after it the beginning of a release's id [default: the one before the current]
+        #[arg(num_args = 0..=2, value_names = ["ENVIRONMENT", "RELEASE"])]
+        words: Vec<String>,
+        /// Bring its secrets back too, instead of keeping today's
+        #[arg(long)]
+        with_secrets: bool,
+        /// Only show what would change
+        #[arg(long)]
+        dry_run: bool,
+        /// Wait so long for another deploy to end
+        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+        lock_wait: std::time::Duration,
+    },
+    /// Show what runs on the hosts, and how it is
+    Status {
+        /// The environment
+        environment: Option<String>,
+    },
+    /// Show what was deployed, when and by whom
+    History {
+        /// The environment
+        environment: Option<String>,
+        /// How many of the last deploys
+        #[arg(long, short = 'n', default_value_t = 20)]
+        lines: u32,
+    },
+    /// Ask a deploy that holds the lock to go back
+    Unlock {
         /// The environment
         environment: Option<String>,
     },
@@ -177,9 +224,32 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
     match &cli.command {
         Command::Check { environment } => check::run(&context, environment.as_deref()).await,
         Command::Plan { environment, detailed_exitcode } => {
-            plan::run(&context, environment.as_deref(), *detailed_exitcode).await
+            plan::run(&context, project_goal(&context, environment.as_deref()), *detailed_exitcode).await
         }
-        Command::Deploy { environment } => hosts::deploy(&context, environment.as_deref()).await,
+        Command::Deploy { environment, dry_run, lock_wait } => {
+            let goal = project_goal(&context, environment.as_deref());
+            if *dry_run {
+                plan::run(&context, goal, false).await
+            } else {
+                hosts::activate(&context, "deploy", goal, *lock_wait).await
+            }
+        }
+        Command::Rollback { words, with_secrets, dry_run, lock_wait } => {
+            let target = rollback::Target { release: words.get(1).cloned(), with_secrets: *with_secrets };
+            let environment = words.first().map(String::as_str);
+            let goal =
+                |events: &Sender| Ok(Goal::Kept(hosts::load_base(&context, environment, events)?, target));
+            if *dry_run {
+                plan::run(&context, goal, false).await
+            } else {
+                hosts::activate(&context, "rollback", goal, *lock_wait).await
+            }
+        }
+        Command::Status { environment } => status::run(&context, environment.as_deref()).await,
+        Command::History { environment, lines } => {
+            history::run(&context, environment.as_deref(), *lines).await
+        }
+        Command::Unlock { environment } => unlock::run(&context, environment.as_deref()).await,
         Command::Verify { environment, timeout } => {
             verify::run(&context, environment.as_deref(), *timeout).await
         }
@@ -203,6 +273,14 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
         }
         Command::Secrets(command) => secrets(command, &context).await,
     }
+}
+
+/// The release that the project makes.
+fn project_goal<'a>(
+    context: &'a Context<'a>,
+    environment: Option<&'a str>,
+) -> impl FnOnce(&Sender) -> Result<Goal> + 'a {
+    move |events| Ok(Goal::Project(hosts::load(context, environment, events)?))
 }
 
 async fn secrets(command: &secrets::SecretsCommand, context: &Context<'_>) -> Result<ExitCode> {

@@ -1,40 +1,31 @@
-//! `provision plan`: what a deploy would change. Touches nothing.
+//! `provision plan`, and `deploy` and `rollback` with `--dry-run`: what would change. Touches nothing.
 
-use super::reach;
-use super::{Context, deploy, hosts};
+use super::Context;
+use super::deploy::Goal;
 use crate::error::Result;
+use crate::event::{self, Event};
+use crate::host;
+use crate::inventory::Host;
 use crate::outcome::{ExitCode, Outcome};
-use crate::plan;
+use crate::plan::{OVERRIDE_FILE, Plan};
 
-/// Runs the command.
+/// Runs the command; `goal` says which release is planned for.
 pub(super) async fn run(
     context: &Context<'_>,
-    environment: Option<&str>,
+    goal: impl FnOnce(&event::Sender) -> Result<Goal>,
     detailed: bool,
 ) -> Result<ExitCode> {
     let mut reporter = context.reporter();
     let events = reporter.events();
     let looked = async {
-        let loaded = hosts::load(context, environment, &events)?;
-        hosts::remarks(&loaded, &events);
+        let goal = goal(&events)?;
+        goal.remark(&events);
         let mut plans = Vec::new();
-        for host in &loaded.environment.hosts {
+        for host in &goal.environment().hosts {
             let name = host.name.to_string();
-            let planned = async {
-                let reached = reach::reach(&loaded, host, &events).await?;
-                reached.session.close().await;
-                let loaded = &reached.loaded;
-                let least = loaded.environment.deploy.min_free_disk;
-                plan::requirements(&loaded.release, &reached.state, least)?;
-                Ok(deploy::make_plan(loaded, &reached.state))
-            };
-            let planned = planned.await.map_err(|error: crate::error::Error| error.host(&name));
+            let planned = plan(&goal, host, &events).await.map_err(|error| error.host(&name));
             if let Ok(plan) = &planned {
-                let _ = events.send(crate::event::Event::Planned {
-                    host: name.clone(),
-                    release: plan.release.to_string(),
-                    lines: if plan.is_empty() { vec!["nothing to do".to_owned()] } else { plan.lines() },
-                });
+                let _ = events.send(Event::planned(&name, plan));
             }
             plans.push((name, planned));
         }
@@ -55,4 +46,34 @@ pub(super) async fn run(
     }
     reporter.end(code);
     Ok(code)
+}
+
+/// The plan for one host, with the difference of each file.
+async fn plan(goal: &Goal, host: &Host, events: &event::Sender) -> Result<Plan> {
+    let reached = goal.reach(host, events).await?;
+    if let Some(holder) = &reached.state.holder {
+        let text = format!("somebody deploys there at this moment: {holder}");
+        let _ = events.send(Event::Warning { host: host.name.to_string(), text });
+    }
+    let (loaded, mut plan) = goal.plan(host, &reached.session, &reached.state, events).await?;
+    let paths: Vec<String> = plan.changes.files.iter().map(|file| file.path.clone()).collect();
+    if !paths.is_empty() {
+        let (session, environment) = (&reached.session, goal.environment());
+        let mut generated = loaded.generated.clone();
+        if let Some(base) = &plan.base {
+            // A kept release's files are only on the host.
+            let kept: Vec<String> = paths.iter().map(|path| format!("files/{path}")).collect();
+            for (path, content) in host::texts(session, host, environment, Some(base), &kept).await? {
+                if let Some(path) = path.strip_prefix("files/").filter(|path| *path != OVERRIDE_FILE)
+                    && let Some(file) = generated.files.get_mut(path)
+                {
+                    file.content = content;
+                }
+            }
+        }
+        let old = host::texts(session, host, environment, None, &paths).await?;
+        plan.changes.compare(&old, &generated);
+    }
+    reached.session.close().await;
+    Ok(plan)
 }

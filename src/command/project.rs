@@ -19,6 +19,30 @@ pub(super) struct Loaded {
     pub checks: Vec<Check>,
 }
 
+/// What it takes to go back on a host: nothing of the stack, which may be broken at the moment.
+pub(super) struct Base {
+    pub environment: Environment,
+    pub secrets: Arc<Secrets>,
+}
+
+/// Loads inventory and secrets alone.
+///
+/// # Errors
+/// Usage: what is wrong with them.
+pub(super) fn base(root: &Path, name: Option<&str>, identity: Option<&Path>) -> Result<Base> {
+    let environment = environment(root, name)?;
+    let secrets = Arc::new(open_secrets(root, &environment.name, None, identity)?);
+    Ok(Base { environment, secrets })
+}
+
+/// Loads the inventory alone.
+///
+/// # Errors
+/// Usage: what is wrong with it.
+pub(super) fn environment(root: &Path, name: Option<&str>) -> Result<Environment> {
+    Environment::load(root, &Environment::choose(root, name)?)
+}
+
 /// The nearest folder upwards from `start` that has `inventory/`.
 ///
 /// # Errors
@@ -39,8 +63,8 @@ pub(super) fn root(start: &Path) -> Result<PathBuf> {
 /// # Errors
 /// Usage: what is wrong with inventory, stack or secrets.
 pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> Result<Arc<Loaded>> {
-    let name = Environment::choose(root, name)?;
-    let environment = Environment::load(root, &name)?;
+    let environment = environment(root, name)?;
+    let name = environment.name.clone();
     let mut problems = Vec::new();
     let release = collect(&mut problems, stack::load(&environment))?;
     let secrets = match open_secrets(root, &name, release.as_ref(), identity) {

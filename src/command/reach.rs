@@ -9,7 +9,7 @@ use super::project::Loaded;
 use crate::error::Result;
 use crate::event::{self, Event, Stage};
 use crate::host;
-use crate::inventory::Host;
+use crate::inventory::{Environment, Host};
 use crate::plan::HostState;
 use crate::plan::check::{Check, Finding};
 use crate::ssh::{self, Forwarded, Options, Session};
@@ -44,13 +44,13 @@ impl<'a> Clock<'a> {
 }
 
 /// How the hosts of an environment are connected to.
-pub(super) fn options(loaded: &Loaded) -> Options {
-    let environment = &loaded.environment;
+pub(super) fn options(environment: &Environment) -> Options {
     Options {
         project_root: environment.root.clone(),
         known_hosts: environment.root.join(format!("inventory/{}.known_hosts", environment.name)),
         environment: environment.name.clone(),
         connect_timeout: Options::CONNECT_TIMEOUT,
+        brief: false,
     }
 }
 
@@ -58,45 +58,54 @@ pub(super) fn options(loaded: &Loaded) -> Options {
 ///
 /// # Errors
 /// Those of the connection.
-pub(super) async fn connect(loaded: &Loaded, host: &Host, events: &event::Sender) -> Result<Session> {
+pub(super) async fn connect(
+    environment: &Environment,
+    host: &Host,
+    events: &event::Sender,
+) -> Result<Session> {
     let clock = Clock::start(events, &host.name.to_string(), Stage::Connect);
-    let session = Session::connect(host, &options(loaded)).await?;
+    let session = Session::connect(host, &options(environment)).await?;
     clock.done(format!("{} is {}", host.address, session.fingerprint()));
     Ok(session)
 }
 
 /// A host that was looked at.
 pub(super) struct Reached {
-    /// What is to run there, with what was found there.
-    pub loaded: Arc<Loaded>,
     pub session: Session,
     pub state: HostState,
     /// Streams that were opened while the host was probed.
     pub opened: Opened<Forwarded>,
 }
 
-/// Connects, probes, and opens the streams of the checks at the same time: what costs is round trips.
+/// Connects, probes, and opens the streams of `checks` at the same time: what costs is round trips.
 ///
 /// # Errors
 /// Those of connection and probe.
-pub(super) async fn reach(loaded: &Arc<Loaded>, host: &Host, events: &event::Sender) -> Result<Reached> {
-    let session = connect(loaded, host, events).await?;
+pub(super) async fn reach(
+    environment: &Environment,
+    checks: &[Check],
+    host: &Host,
+    events: &event::Sender,
+) -> Result<Reached> {
+    let session = connect(environment, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let forward = OverSsh(session.clone());
-    let (state, opened) = tokio::join!(
-        host::probe(&session, host, &loaded.environment),
-        crate::verify::open_all(&loaded.checks, &forward)
-    );
+    let (state, opened) =
+        tokio::join!(host::probe(&session, host, environment), crate::verify::open_all(checks, &forward));
     let state = state?;
+    clock.done(looks(&state));
+    Ok(Reached { session, state, opened })
+}
+
+/// What was found, in a few words.
+fn looks(state: &HostState) -> String {
     let docker = match state.docker.as_deref() {
         None => "docker does not answer".to_owned(),
         Some("known") => "docker answers".to_owned(),
         Some(version) => format!("docker {version}"),
     };
     let current = state.current.as_ref().map_or("nothing of ours".to_owned(), |id| format!("release {id}"));
-    clock.done(format!("{docker}, {current} runs"));
-    let loaded = loaded.on(&state)?;
-    Ok(Reached { loaded, session, state, opened })
+    format!("{docker}, {current} runs")
 }
 
 /// Findings about the containers; while one is only starting the host is probed again, until `timeout` is over.
@@ -153,6 +162,7 @@ impl Forward for OverSsh {
         self.0
             .forward(port)
             .await
+            .map(ssh::Forwarded::whole)
             .map_err(|error| error.causes().first().cloned().unwrap_or_else(|| error.to_string()))
     }
 }

@@ -23,6 +23,7 @@ pub(super) async fn run(
         known_hosts: file.clone(),
         environment: name.clone(),
         connect_timeout: Options::CONNECT_TIMEOUT,
+        brief: false,
     };
     for host in &environment.hosts {
         let offered = Session::look(host, &options).await?;

@@ -35,7 +35,7 @@ pub(super) async fn run(
                 .cause(cause)
                 .hint(format!("Name one: `--host {}`.", names.join("` or `--host "))));
         };
-        let session = reach::connect(&loaded, chosen, &events).await?;
+        let session = reach::connect(&loaded.environment, chosen, &events).await?;
         Ok((loaded, session))
     }
     .await;

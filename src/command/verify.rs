@@ -56,13 +56,14 @@ async fn verify(
     events: &crate::event::Sender,
 ) -> Result<Vec<Finding>> {
     let name = host.name.to_string();
-    let Reached { loaded, session, state, opened } = reach::reach(loaded, host, events).await?;
+    let Reached { session, state, opened } =
+        reach::reach(&loaded.environment, &loaded.checks, host, events).await?;
+    let loaded = &loaded.on(&state)?;
     let Some(current) = &state.current else {
         return Err(Error::new(Kind::CheckFailed, "prove the running release")
             .cause("nothing of this project is deployed there")
             .hint(format!("Run `provision deploy {}`.", loaded.environment.name)));
     };
-    crate::plan::networks(&loaded.release, &state)?;
     if current != &loaded.generated.id {
         let text = format!(
             "the host runs release {current}, and the files here make {}: `provision plan` shows the difference",
@@ -72,8 +73,8 @@ async fn verify(
     }
     let clock = Clock::start(events, &name, Stage::Verify);
     let (mut findings, more) = tokio::join!(
-        reach::containers(&loaded, host, &session, state, timeout, events),
-        reach::ask(&loaded, &name, &session, &loaded.checks, opened, timeout, events)
+        reach::containers(loaded, host, &session, state, timeout, events),
+        reach::ask(loaded, &name, &session, &loaded.checks, opened, timeout, events)
     );
     findings.extend(more);
     session.close().await;

@@ -35,7 +35,7 @@ pub enum Answer {
 /// How an activation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
-    /// deployed, returned, stuck, locked, stale, refused or vanished.
+    /// deployed, returned, stuck, locked, stale, refused or vanished; of `unlock` also free or busy.
     pub outcome: String,
     /// The errors that the host logged, first to last: a word for what, and a text.
     pub errors: Vec<(String, String)>,
@@ -63,31 +63,32 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
     let remote = &environment.remote;
     let deploy = &environment.deploy;
     let confirm = (deploy.verify_timeout + deploy.confirm_timeout).as_secs();
-    let command = Command::script(scripts::RECEIVE)
-        .arg(&remote.path)
-        .arg(&environment.project)
-        .arg(&remote.owner)
-        .arg(&remote.group)
-        .arg(&remote.mode)
-        .arg(deploy.keep_releases.to_string())
-        .arg(&plan.release.0)
-        .arg(bundle.archive.len().to_string())
-        .arg(&bundle.digest)
-        .arg(&plan.bound_to)
-        .arg(confirm.to_string())
-        .arg(deploy.pull_timeout.as_secs().to_string())
-        .arg(&order.nonce)
-        .arg(&order.actor)
-        .sudo(order.host.sudo);
+    let keep = deploy.keep_releases.to_string();
+    let (size, confirm) = (bundle.archive.len().to_string(), confirm.to_string());
+    let pull = deploy.pull_timeout.as_secs().to_string();
+    let args: [&str; 12] = [
+        &remote.owner,
+        &remote.group,
+        &remote.mode,
+        &keep,
+        &plan.release.0,
+        &size,
+        &bundle.digest,
+        &plan.bound_to,
+        &confirm,
+        &pull,
+        &order.nonce,
+        &order.actor,
+    ];
+    // The probe told whether the host's copy is this version.
+    let receive = &scripts::RECEIVE;
+    let command = if plan.scripts.iter().any(|name| name == receive.name) {
+        receive.sent(order.host, environment, &args)
+    } else {
+        receive.kept(order.host, environment, &args)
+    };
     let lines = session.stream(&command, bundle.archive).await?;
-    Ok(Activation {
-        host: order.host.name.to_string(),
-        lines,
-        read: 0,
-        errors: Vec::new(),
-        container_log: Vec::new(),
-        complaints: String::new(),
-    })
+    Ok(Activation::new(order.host.name.to_string(), lines))
 }
 
 /// Gives the answer over `session`.
@@ -99,13 +100,8 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
         Answer::Confirm => "confirm",
         Answer::Return => "return",
     };
-    let command = Command::script(scripts::ANSWER)
-        .arg(&order.environment.remote.path)
-        .arg(&order.environment.project)
-        .arg(&order.nonce)
-        .arg(word)
-        .sudo(order.host.sudo);
-    let output = session.exec(&command, Vec::new()).await?;
+    let args = [order.nonce.as_str(), word];
+    let output = scripts::ANSWER.exec(session, order.host, order.environment, &args, &[]).await?;
     if output.status == 0 {
         return Ok(());
     }
@@ -116,6 +112,18 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
 }
 
 impl Activation {
+    /// One whose log begins with the next line of `lines`.
+    pub(super) fn new(host: String, lines: Lines) -> Self {
+        Self {
+            host,
+            lines,
+            read: 0,
+            errors: Vec::new(),
+            container_log: Vec::new(),
+            complaints: String::new(),
+        }
+    }
+
     /// Follows until the host waits for an answer (`None`) or has ended.
     ///
     /// # Errors

@@ -3,16 +3,26 @@
 //! Never decides: its POSIX sh scripts carry out lists of fixed verbs.
 
 mod activation;
+mod history;
+mod kept;
+mod lock;
 mod log;
 mod logs;
 mod probe;
 mod role;
 mod scripts;
+mod status;
+mod texts;
 mod units;
 
 pub use activation::{Activation, Answer, Ended, Order, answer, start};
+pub use history::{Actor, Record, history};
+pub use kept::{Kept, kept, old_checks};
+pub use lock::{await_lock, unlock};
 pub use logs::logs;
-pub use probe::{old_checks, probe};
+pub use probe::probe;
 pub use role::apply_role;
 pub use scripts::installed;
+pub use status::{KeptRelease, Status, Unit, status};
+pub use texts::texts;
 pub use units::units;

@@ -7,44 +7,16 @@ use serde::Deserialize;
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::plan::check::Check;
 use crate::plan::{Container, HostState, ReleaseId};
-use crate::ssh::{Command, Output, Session};
+use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
 ///
 /// # Errors
 /// Unreachable when root cannot be had or the answer is not a probe's.
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
-    let command = Command::script(scripts::PROBE)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .sudo(host.sudo);
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::PROBE.exec(session, host, environment, &[], &[]).await?;
     parse(&output).map_err(|error| error.host(host.name.to_string()))
-}
-
-/// The checks that a kept release was deployed with.
-///
-/// # Errors
-/// Failed, when the host does not have them.
-pub async fn old_checks(
-    session: &Session,
-    host: &Host,
-    environment: &Environment,
-    release: &ReleaseId,
-) -> Result<Vec<Check>> {
-    let command = Command::script(scripts::CHECKS)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(&release.0)
-        .sudo(host.sudo);
-    let output = session.exec(&command, Vec::new()).await?;
-    serde_json::from_slice(&output.stdout).map_err(|error| {
-        Error::new(Kind::Failed, format!("read the checks of release {release}"))
-            .host(host.name.to_string())
-            .cause(error)
-    })
 }
 
 /// The chosen fields of one container, as the probe's format prints them.
@@ -54,6 +26,8 @@ struct Line {
     name: String,
     id: String,
     image: String,
+    #[serde(default)]
+    image_id: String,
     state: String,
     health: String,
     restarts: u32,
@@ -95,6 +69,11 @@ fn parse(output: &Output) -> Result<HostState> {
             "current" => state.current = Some(ReleaseId(value.to_owned())),
             "digest" => value.clone_into(&mut state.digest),
             "file" => state.files.extend(pair().map(|(digest, path)| (path, digest))),
+            "declared" => state.declared.extend(pair().map(|(digest, path)| (path, digest))),
+            "foreign" => {
+                state.foreign.insert(value.to_owned());
+            }
+            "part" => state.parts.extend(pair().map(|(digest, name)| (name, digest))),
             "script" => state.scripts.extend(pair().map(|(digest, name)| (name, digest))),
             "fingerprint" => state.fingerprints.extend(pair()),
             "sealed" => state.sealed = Some(value.to_owned()),
@@ -134,6 +113,7 @@ fn container(json: &str) -> Option<Container> {
         name: line.name.trim_start_matches('/').to_owned(),
         id: line.id,
         image: line.image,
+        image_id: line.image_id,
         state: line.state,
         health: line.health,
         restarts: line.restarts,

@@ -2,24 +2,49 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::Result;
+use crate::inventory::{Environment, Host};
+use crate::ssh::{Command, Output, Session};
+
 /// Looks at the host.
-pub(super) const PROBE: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/probe.sh"));
+pub(super) const PROBE: Own =
+    Own { name: "probe.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/probe.sh")) };
 /// Takes a release and starts its activation.
-pub(super) const RECEIVE: &str = concat!(
-    include_str!("scripts/lib.sh"),
-    include_str!("scripts/follow.sh"),
-    include_str!("scripts/receive.sh")
-);
+pub(super) const RECEIVE: Own = Own {
+    name: "receive.sh",
+    text: concat!(
+        include_str!("scripts/lib.sh"),
+        include_str!("scripts/follow.sh"),
+        include_str!("scripts/receive.sh")
+    ),
+};
+/// Tells a waiting activation to stay or to go back.
+pub(super) const ANSWER: Own = Own {
+    name: "answer.sh",
+    text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/answer.sh")),
+};
 /// Follows a running activation again.
 pub(super) const RESUME: &str = concat!(
     include_str!("scripts/lib.sh"),
     include_str!("scripts/follow.sh"),
     include_str!("scripts/resume.sh")
 );
-/// Tells a waiting activation to stay or to go back.
-pub(super) const ANSWER: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/answer.sh"));
-/// Prints a kept release's checks.
-pub(super) const CHECKS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/checks.sh"));
+/// Prints files that lie on the host.
+pub(super) const TEXTS: Own =
+    Own { name: "texts.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/texts.sh")) };
+/// Prints the audit log.
+pub(super) const HISTORY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/history.sh"));
+/// Tells what a probe does not.
+pub(super) const STATUS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/status.sh"));
+/// Asks the holder of the lock to go back.
+pub(super) const UNLOCK: &str = concat!(
+    include_str!("scripts/lib.sh"),
+    include_str!("scripts/follow.sh"),
+    include_str!("scripts/unlock.sh")
+);
+/// Waits for the lock.
+pub(super) const AWAIT_LOCK: &str =
+    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/await-lock.sh"));
 
 /// Runs SQL in a database of a container.
 pub(super) const ROLE: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/role.sh"));
@@ -36,5 +61,61 @@ pub fn installed() -> BTreeMap<&'static str, String> {
         ("verbs.sh", include_str!("scripts/verbs.sh").to_owned()),
         ("activate.sh", include_str!("scripts/activate.sh").to_owned()),
         ("boot.sh", include_str!("scripts/boot.sh").to_owned()),
+        (PROBE.name, PROBE.text.to_owned()),
+        (RECEIVE.name, RECEIVE.text.to_owned()),
+        (ANSWER.name, ANSWER.text.to_owned()),
+        (TEXTS.name, TEXTS.text.to_owned()),
     ])
+}
+
+/// The exit status of `installed.sh` when the host has no copy of a script, or another version.
+const NOT_THERE: u32 = 90;
+
+/// A script that is used in every deploy, so that a host keeps a copy: what is there is not sent again.
+pub(super) struct Own {
+    /// Its file in `.provision/bin`.
+    pub name: &'static str,
+    /// Its text.
+    text: &'static str,
+}
+
+impl Own {
+    /// Sends the script itself.
+    pub(super) fn sent(&self, host: &Host, environment: &Environment, args: &[&str]) -> Command {
+        Self::with(Command::script(self.text), host, environment, args)
+    }
+
+    /// Runs the host's copy; where that is no copy of this version the command ends with [`NOT_THERE`].
+    pub(super) fn kept(&self, host: &Host, environment: &Environment, args: &[&str]) -> Command {
+        let digest = crate::stack::digest(self.text.as_bytes());
+        let command = Command::script(include_str!("scripts/installed.sh"))
+            .arg(&environment.remote.path)
+            .arg(self.name)
+            .arg(digest);
+        Self::with(command, host, environment, args)
+    }
+
+    fn with(command: Command, host: &Host, environment: &Environment, args: &[&str]) -> Command {
+        let command = command.arg(&environment.remote.path).arg(&environment.project);
+        args.iter().fold(command, Command::arg).sudo(host.sudo)
+    }
+
+    /// Runs the host's copy with `input`, and sends the script only where there is none.
+    ///
+    /// # Errors
+    /// When the session breaks.
+    pub(super) async fn exec(
+        &self,
+        session: &Session,
+        host: &Host,
+        environment: &Environment,
+        args: &[&str],
+        input: &[u8],
+    ) -> Result<Output> {
+        let output = session.exec(&self.kept(host, environment, args), input.to_vec()).await?;
+        if output.status != NOT_THERE {
+            return Ok(output);
+        }
+        session.exec(&self.sent(host, environment, args), input.to_vec()).await
+    }
 }

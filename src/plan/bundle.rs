@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use super::{Generated, Plan, SealedBundle, manifest, step};
+use super::{Generated, Plan, SealedBundle, delta, manifest, step};
 use crate::error::{Error, Kind, Result};
 use crate::plan::check::Check;
 use crate::stack::Release;
@@ -18,8 +18,8 @@ pub struct Bundle {
     pub digest: String,
 }
 
-/// Packs the plan: lists, manifest, checks, changed files, scripts that the host lacks and, when secrets
-/// changed, the sealed bundle.
+/// Packs the plan: lists, manifest, changed files, changed records (checks, the release itself, units), scripts that
+/// the host lacks and, when secrets changed, the sealed bundle.
 ///
 /// # Errors
 /// Internal, when the archive cannot be built.
@@ -33,6 +33,10 @@ pub fn archive(
     sealed: Option<&SealedBundle>,
 ) -> Result<Bundle> {
     let broken = |error: &dyn std::fmt::Display| Error::new(Kind::Internal, "pack the release").cause(error);
+    // What the host has of the current release's records it copies from there.
+    let known = |name: &str, content: &[u8]| {
+        plan.parts.get(name).is_some_and(|digest| *digest == crate::stack::digest(content))
+    };
     let mut builder = tar::Builder::new(Vec::new());
     let mut add = |path: String, mode: u32, content: &[u8]| -> Result<()> {
         let mut header = tar::Header::new_gnu();
@@ -48,13 +52,33 @@ pub fn archive(
             add(format!("bin/{name}"), 0o755, text.as_bytes())?;
         }
     }
-    add("release/manifest".to_owned(), 0o600, manifest(release, generated).as_bytes())?;
+    let manifest = manifest(release, generated);
+    match delta_of(plan, "manifest", manifest.as_bytes()) {
+        Some(delta) => add("delta/manifest".to_owned(), 0o600, &delta)?,
+        None => add("release/manifest".to_owned(), 0o600, manifest.as_bytes())?,
+    }
     add("release/forward".to_owned(), 0o600, step::list(&plan.forward).as_bytes())?;
     add("release/back".to_owned(), 0o600, step::list(&plan.back).as_bytes())?;
-    let checks = serde_json::to_vec(checks).map_err(|error| broken(&error))?;
-    add("release/checks.json".to_owned(), 0o600, &checks)?;
-    for (name, text) in units {
-        add(format!("release/units/{name}"), 0o644, text.as_bytes())?;
+    if let Some(base) = &plan.base {
+        add("base".to_owned(), 0o600, format!("{base}\n").as_bytes())?;
+    }
+    for (name, content) in [
+        ("checks.json", serde_json::to_vec_pretty(checks).map_err(|error| broken(&error))?),
+        ("release.json", serde_json::to_vec_pretty(release).map_err(|error| broken(&error))?),
+    ] {
+        // Without the last newline it would be no text of whole lines.
+        let content = [content.as_slice(), b"\n"].concat();
+        match delta_of(plan, name, &content) {
+            _ if known(name, &content) => {}
+            Some(delta) => add(format!("delta/{name}"), 0o600, &delta)?,
+            None => add(format!("release/{name}"), 0o600, &content)?,
+        }
+    }
+    // All of them or none: one that is no more does not come along.
+    if !units.iter().all(|(name, text)| known(&format!("units/{name}"), text.as_bytes())) {
+        for (name, text) in units {
+            add(format!("release/units/{name}"), 0o644, text.as_bytes())?;
+        }
     }
     if let Some(sealed) = sealed {
         add("release/sealed.age".to_owned(), 0o600, &sealed.ciphertext)?;
@@ -62,7 +86,11 @@ pub fn archive(
     }
     for path in &plan.send {
         if let Some(file) = generated.files.get(path) {
-            add(format!("release/files/{path}"), 0o644, &file.content)?;
+            let name = format!("files/{path}");
+            match delta_of(plan, &name, &file.content) {
+                Some(delta) => add(format!("delta/{name}"), 0o644, &delta)?,
+                None => add(format!("release/{name}"), 0o644, &file.content)?,
+            }
         }
     }
     let unpacked = builder.into_inner().map_err(|error| broken(&error))?;
@@ -71,6 +99,10 @@ pub fn archive(
     let archive = packer.finish().map_err(|error| broken(&error))?;
     let digest = crate::stack::digest(&archive);
     Ok(Bundle { archive, digest })
+}
+
+fn delta_of(plan: &Plan, name: &str, content: &[u8]) -> Option<Vec<u8>> {
+    delta::delta(plan.old.get(name)?, content)
 }
 
 #[cfg(test)]
@@ -138,6 +170,7 @@ mod tests {
                 "release/forward 600",
                 "release/back 600",
                 "release/checks.json 600",
+                "release/release.json 600",
                 "release/units/p.service 644",
                 "release/sealed.age 600",
                 "release/sealed.for 600",
@@ -155,7 +188,7 @@ mod tests {
         assert!(holds(HOST_KEY.as_bytes()), "what is there is found");
         assert!(!holds(VALUE.as_bytes()));
         assert!(!holds(b"PROVISIONSECRET"));
-        assert!(members[7].2.starts_with(b"age-encryption.org/v1\n"));
+        assert!(members[8].2.starts_with(b"age-encryption.org/v1\n"));
     }
 
     #[test]
@@ -174,12 +207,50 @@ mod tests {
                 "release/forward 600",
                 "release/back 600",
                 "release/checks.json 600",
+                "release/release.json 600",
                 // Not a reload here: the label changes with the rule.
                 "release/files/docker-compose.provision.yml 644",
                 "release/files/s0/rules/a.yml 644",
             ]
         );
         assert_eq!(members.iter().find(|(path, ..)| path.ends_with("a.yml")).unwrap().2, b"changed\n");
+    }
+
+    #[test]
+    fn records_that_are_the_same_are_not_sent_again() {
+        let old = sample();
+        let mut state = running(&old, &generated(&old));
+        let (_, members) = packed(&old, &HostState::default(), None);
+        for (path, _, content) in members {
+            if let Some(name) = path.strip_prefix("release/") {
+                state.parts.insert(name.to_owned(), digest(&content));
+            }
+        }
+        let mut new = old.clone();
+        new.files.insert("s0/rules/a.yml".to_owned(), File::new(b"changed\n".to_vec()));
+        let sent = |state: &HostState| paths(&packed(&new, state, None).1);
+        assert_eq!(
+            sent(&state),
+            [
+                "release/manifest 600",
+                "release/forward 600",
+                "release/back 600",
+                "release/files/docker-compose.provision.yml 644",
+                "release/files/s0/rules/a.yml 644",
+            ]
+        );
+        state.parts.insert("units/p.service".to_owned(), "other".to_owned());
+        assert!(sent(&state).contains(&"release/units/p.service 644".to_owned()));
+    }
+
+    #[test]
+    fn a_release_comes_back_from_its_json_without_its_files() {
+        let mut release = sample();
+        release.sealed.insert("t.conf".to_owned(), File::new(b"token\n".to_vec()));
+        let text = serde_json::to_string(&release).unwrap();
+        let back: Release = serde_json::from_str(&text).unwrap();
+        assert!(back.files.is_empty());
+        assert_eq!(Release { files: release.files.clone(), ..back }, release);
     }
 
     #[test]

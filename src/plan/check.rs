@@ -50,6 +50,7 @@ pub enum Question {
         /// The flavour, since the two answer at different paths.
         of: ConfigurationOf,
         /// The configuration as sent, YAML text. Secret-free.
+        #[serde(with = "lines")]
         sent: String,
     },
     /// Prometheus: at least one Alertmanager is connected, none dropped.
@@ -106,6 +107,19 @@ pub enum Question {
         /// Uids, sorted.
         uids: Vec<String>,
     },
+}
+
+/// A text as a list of its lines: where one line changed, one line of the JSON does.
+mod lines {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(text.split('\n'))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        Vec::<String>::deserialize(deserializer).map(|lines| lines.join("\n"))
+    }
 }
 
 /// Whose configuration a [`Question::Configuration`] compares.

@@ -2,19 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::changes::{self, Changes, ServiceChange};
 use super::{Generated, HostState, ReleaseId, Step};
 use crate::stack::{Release, Service};
-
-/// What happens to one service, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceChange {
-    /// The service.
-    pub service: String,
-    /// create, recreate, reload, start, remove.
-    pub action: &'static str,
-    /// Why, for a person.
-    pub because: Vec<String>,
-}
 
 /// What would be done to a host. Plain data: made without touching anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,14 +15,14 @@ pub struct Plan {
     pub from: Option<ReleaseId>,
     /// The state that this plan was made for; the host refuses it for any other.
     pub bound_to: String,
-    /// Services that change, sorted by name.
-    pub services: Vec<ServiceChange>,
-    /// Files that are added or changed, sorted.
-    pub changed_files: Vec<String>,
-    /// Files that go, sorted.
-    pub removed_files: Vec<String>,
-    /// Files of the current release that somebody edited on the host, sorted.
-    pub drifted_files: Vec<String>,
+    /// What that means, for a person.
+    pub changes: Changes,
+    /// A kept release whose folder has the files that are not sent; `None`: they are in place.
+    pub base: Option<ReleaseId>,
+    /// The current release's own records: what is the same in this one is not sent again.
+    pub parts: BTreeMap<String, String>,
+    /// What lies on the host of what is sent, by its name in the release's folder: only what differs is sent.
+    pub old: BTreeMap<String, Vec<u8>>,
     /// Files whose content the host does not have, to be sent.
     pub send: Vec<String>,
     /// Scripts that the host does not have in this version.
@@ -51,28 +41,6 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         self.forward.is_empty()
     }
-
-    /// The plan as lines for a person.
-    #[must_use]
-    pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        for change in &self.services {
-            lines.push(format!("{}: {} ({})", change.service, change.action, change.because.join(", ")));
-        }
-        for file in &self.drifted_files {
-            lines.push(format!("drift: {file} was edited on the host and will be put back"));
-        }
-        for file in &self.changed_files {
-            lines.push(format!("file: {file}"));
-        }
-        for file in &self.removed_files {
-            lines.push(format!("file: {file} goes"));
-        }
-        if lines.is_empty() && !self.is_empty() {
-            lines.push("the release's records on the host are renewed; no service changes".to_owned());
-        }
-        lines
-    }
 }
 
 /// Makes the plan. `scripts` are the digests of the scripts that the host should have, `settle` is in seconds.
@@ -84,22 +52,16 @@ pub fn make(
     scripts: &BTreeMap<&str, String>,
     settle: u64,
 ) -> Plan {
-    let changed_files: Vec<String> = generated
+    let send: Vec<String> = generated
         .files
         .iter()
         .filter(|(path, file)| state.files.get(*path) != Some(&file.digest))
         .map(|(path, _)| path.clone())
         .collect();
-    let removed_files: Vec<String> =
+    let removed: Vec<String> =
         state.files.keys().filter(|path| !generated.files.contains_key(*path)).cloned().collect();
     let same_release = state.current.as_ref() == Some(&generated.id);
-    let services = service_changes(release, generated, state, &changed_files, &removed_files);
-    let shown = |files: &[String]| -> Vec<String> {
-        files.iter().filter(|path| *path != super::OVERRIDE_FILE).cloned().collect()
-    };
-
-    // The host builds the new release's folder from what it has in place and what it is sent.
-    let send = changed_files.clone();
+    let services = service_changes(release, generated, state, &send, &removed);
     let old_scripts = scripts
         .iter()
         .filter(|(name, digest)| state.scripts.get(**name) != Some(digest))
@@ -107,8 +69,8 @@ pub fn make(
         .collect::<Vec<_>>();
 
     let nothing = same_release
-        && changed_files.is_empty()
-        && removed_files.is_empty()
+        && send.is_empty()
+        && removed.is_empty()
         && services.is_empty()
         && old_scripts.is_empty()
         && state.unsealed
@@ -124,14 +86,20 @@ pub fn make(
         forward.extend(told);
         (forward, back)
     };
+    let mut changes =
+        if nothing { Changes::default() } else { changes::changes(release, generated, state, services) };
+    if !nothing && changes.lines().is_empty() {
+        changes.notes.push("the release's records on the host are renewed; no service changes".to_owned());
+    }
     Plan {
         release: generated.id.clone(),
         from: state.current.clone(),
         bound_to: state.digest.clone(),
-        drifted_files: if same_release { shown(&changed_files) } else { Vec::new() },
-        changed_files: if same_release { Vec::new() } else { shown(&changed_files) },
-        removed_files: shown(&removed_files),
-        services,
+        changes,
+        base: None,
+        parts: state.parts.clone(),
+        old: BTreeMap::new(),
+        // The host builds the new release's folder from what it has in place and what it is sent.
         send,
         scripts: old_scripts,
         // A bundle that cannot be opened any more (a new host key) is replaced as well.
@@ -204,26 +172,25 @@ fn service_changes(
     removed_files: &[String],
 ) -> Vec<ServiceChange> {
     let touched: Vec<&String> = changed_files.iter().chain(removed_files).collect();
+    let same_release = state.current.as_ref() == Some(&generated.id);
     let mut changes: BTreeMap<String, ServiceChange> = BTreeMap::new();
     for (name, service) in &release.services {
         let change = match state.container(name) {
+            None if same_release => {
+                Some(("create", vec!["drift: its container was removed on the host".to_owned()]))
+            }
             None => Some(("create", vec!["it has no container".to_owned()])),
             Some(container) if generated.labels.get(name) != Some(&container.digest) => {
                 Some(("recreate", reasons(release, generated, state, service, container, &touched)))
             }
             Some(container) if !service.one_shot && !container.is_well() && !container.is_starting() => {
-                let health = if container.health.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {}", container.health)
-                };
-                Some(("start", vec![format!("drift: its container is {}{health}", container.state)]))
+                Some(("start", vec![unwell(container)]))
             }
             Some(_) => {
                 let reloaded: Vec<String> = touched
                     .iter()
                     .filter(|path| service.reloads(path))
-                    .map(|path| format!("{path} changed"))
+                    .map(|path| touch(path, generated, state))
                     .collect();
                 (!reloaded.is_empty()).then_some(("reload", reloaded))
             }
@@ -243,6 +210,31 @@ fn service_changes(
     changes.into_values().collect()
 }
 
+/// What happened to a file: the release changed it, or somebody did on the host.
+fn touch(path: &str, generated: &Generated, state: &HostState) -> String {
+    if state.released(path) != generated.files.get(path).map(|file| &file.digest) {
+        format!("{path} changed")
+    } else if state.files.contains_key(path) {
+        format!("drift: {path} was edited on the host")
+    } else {
+        format!("drift: {path} was removed on the host")
+    }
+}
+
+/// What is the matter with a container that should run.
+fn unwell(container: &super::Container) -> String {
+    match container.state.as_str() {
+        // docker does not say who stopped it; one that ends by itself is restarted.
+        "exited" => format!(
+            "drift: its container was stopped on the host, or ended: exit code {}",
+            container.exit_code
+        ),
+        "paused" => "drift: its container was paused on the host".to_owned(),
+        "running" => format!("drift: its container is {}", container.health),
+        other => format!("drift: its container is {other}"),
+    }
+}
+
 /// Why a container's label differs, as far as that can be told.
 fn reasons(
     release: &Release,
@@ -258,7 +250,7 @@ fn reasons(
     }
     for path in touched {
         if service.mounts_file(path) && !service.reloads(path) && !service.watches(path) {
-            because.push(format!("{path} changed"));
+            because.push(touch(path, generated, state));
         }
     }
     for file in service.secrets.values() {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
+use super::super::generate;
 use super::super::testing::{Sketch, fingerprints, generated, name, release, running, scripts};
-use super::super::{OVERRIDE_FILE, generate};
 use super::*;
 use crate::stack::File;
 
@@ -33,9 +33,29 @@ fn change(release: &mut Release, path: &str) {
     release.files.insert(path.to_owned(), File::new(b"changed\n".to_vec()));
 }
 
+/// The paths of the files with this change.
+fn files(plan: &Plan, change: &str) -> Vec<String> {
+    plan.changes.files.iter().filter(|file| file.change == change).map(|file| file.path.clone()).collect()
+}
+
+/// Somebody edits a file on the host, or removes it, as the probe sees it.
+fn edit(state: &mut HostState, path: &str, digest: Option<String>) {
+    if let Some(released) = state.released(path).cloned() {
+        state.declared.insert(path.to_owned(), released);
+    }
+    if let Some(digest) = digest {
+        state.files.insert(path.to_owned(), digest);
+        state.foreign.insert(path.to_owned());
+    } else {
+        state.files.remove(path);
+        state.foreign.remove(path);
+    }
+}
+
 /// The names of the services with this action.
 fn with_action(plan: &Plan, action: &str) -> BTreeSet<String> {
-    plan.services
+    plan.changes
+        .services
         .iter()
         .filter(|change| change.action == action)
         .map(|change| change.service.clone())
@@ -71,7 +91,7 @@ proptest! {
     fn what_was_deployed_needs_nothing(sketches in sketches()) {
         let release = release(&sketches);
         let plan = plan(&release, &running(&release, &generated(&release)));
-        prop_assert!(plan.is_empty() && plan.back.is_empty() && plan.lines().is_empty());
+        prop_assert!(plan.is_empty() && plan.back.is_empty() && plan.changes.lines().is_empty());
         prop_assert!(plan.send.is_empty() && plan.scripts.is_empty() && !plan.send_sealed);
     }
 
@@ -82,9 +102,9 @@ proptest! {
         let path = format!("{}/dashboards/a.json", name(which.index(sketches.len())));
         change(&mut new, &path);
         let plan = plan(&new, &running(&old, &generated(&old)));
-        prop_assert!(plan.services.is_empty(), "{:?}", plan.services);
+        prop_assert!(plan.changes.services.is_empty(), "{:?}", plan.changes.services);
         prop_assert!(!verbs(&plan.forward).contains(&"signal".to_owned()));
-        prop_assert_eq!(&plan.changed_files, std::slice::from_ref(&path));
+        prop_assert_eq!(files(&plan, "changed"), std::slice::from_ref(&path));
         prop_assert_eq!(&plan.send, &[path]);
         prop_assert!(!plan.send_sealed);
     }
@@ -99,7 +119,7 @@ proptest! {
         let signals: Vec<&Step> =
             plan.forward.iter().filter(|step| matches!(step, Step::Signal { .. })).collect();
         if sketches[index].reloads {
-            prop_assert_eq!(plan.services.len(), 1);
+            prop_assert_eq!(plan.changes.services.len(), 1);
             prop_assert_eq!(with_action(&plan, "reload"), BTreeSet::from([name(index)]));
             let expected = Step::Signal { service: name(index), signal: "HUP".to_owned() };
             prop_assert_eq!(signals, vec![&expected]);
@@ -119,7 +139,7 @@ proptest! {
         change(&mut new, &format!("{}/conf.yml", name(index)));
         let plan = plan(&new, &running(&old, &generated(&old)));
         prop_assert_eq!(with_action(&plan, "recreate"), and_dependents(&sketches, BTreeSet::from([index])));
-        prop_assert_eq!(plan.services.len(), with_action(&plan, "recreate").len());
+        prop_assert_eq!(plan.changes.services.len(), with_action(&plan, "recreate").len());
     }
 
     #[test]
@@ -134,9 +154,9 @@ proptest! {
             (0..sketches.len()).filter(|index| sketches[*index].secrets.contains(SECRETS[which])).collect();
         prop_assert_eq!(plan.send_sealed, !consumers.is_empty());
         prop_assert_eq!(plan.is_empty(), consumers.is_empty());
-        prop_assert_eq!(plan.services.len(), with_action(&plan, "recreate").len());
+        prop_assert_eq!(plan.changes.services.len(), with_action(&plan, "recreate").len());
         for index in &consumers {
-            let change = plan.services.iter().find(|change| change.service == name(*index)).unwrap();
+            let change = plan.changes.services.iter().find(|change| change.service == name(*index)).unwrap();
             prop_assert_eq!(&change.because, &[format!("the secret {} changed", SECRETS[which])]);
         }
         prop_assert_eq!(with_action(&plan, "recreate"), and_dependents(&sketches, consumers));
@@ -150,11 +170,12 @@ proptest! {
         let new = release(&shorter);
         let last = name(shorter.len());
         let plan = plan(&new, &running(&old, &generated(&old)));
-        prop_assert_eq!(plan.services.len(), 1);
+        prop_assert_eq!(plan.changes.services.len(), 1);
         prop_assert_eq!(with_action(&plan, "remove"), BTreeSet::from([last.clone()]));
-        prop_assert_eq!(plan.removed_files.len(), 3);
+        let removed = files(&plan, "removed");
+        prop_assert_eq!(removed.len(), 3);
         let prefix = format!("{last}/");
-        prop_assert!(plan.removed_files.iter().all(|path| path.starts_with(&prefix)));
+        prop_assert!(removed.iter().all(|path| path.starts_with(&prefix)));
     }
 
     #[test]
@@ -166,10 +187,10 @@ proptest! {
         let mut state = running(&release, &generated);
         let paths: Vec<String> = generated.files.keys().cloned().collect();
         for index in &changed {
-            state.files.insert(index.get(&paths).clone(), "0".repeat(64));
+            edit(&mut state, index.get(&paths).as_str(), Some("0".repeat(64)));
         }
         for index in &missing {
-            state.files.remove(index.get(&paths));
+            edit(&mut state, index.get(&paths).as_str(), None);
         }
         let plan = make(&release, &generated, &state, &scripts(), 10);
         let differ: BTreeSet<String> = changed.iter().chain(&missing).map(|index| index.get(&paths).clone()).collect();
@@ -177,9 +198,10 @@ proptest! {
         prop_assert_eq!(plan.send.len(), differ.len());
         prop_assert_eq!(plan.is_empty(), differ.is_empty());
         // The release is the same: what differs was edited on the host.
-        prop_assert!(plan.changed_files.is_empty());
-        let shown: Vec<String> = differ.into_iter().filter(|path| path != OVERRIDE_FILE).collect();
-        prop_assert_eq!(&plan.drifted_files, &shown);
+        prop_assert!(files(&plan, "changed").is_empty());
+        let drifted: BTreeSet<String> = plan.changes.files.iter().map(|file| file.path.clone()).collect();
+        prop_assert_eq!(drifted, differ);
+        prop_assert!(plan.changes.files.iter().all(|file| file.drift.is_some() && file.change == "unchanged"));
     }
 }
 
@@ -224,11 +246,11 @@ fn the_way_back_of_an_update_is_the_old_release() {
             Step::Settle { release: was, seconds: 10 },
         ]
     );
-    insta::assert_snapshot!(plan.lines().join("\n"), @r"
+    insta::assert_snapshot!(plan.changes.lines().join("\n"), @r"
     s0: reload (s0/rules/a.yml changed)
     s1: recreate (s1/conf.yml changed)
-    file: s0/rules/a.yml
-    file: s1/conf.yml
+    file s0/rules/a.yml: changed
+    file s1/conf.yml: changed
     ");
 }
 
@@ -236,15 +258,23 @@ fn the_way_back_of_an_update_is_the_old_release() {
 fn what_was_edited_on_the_host_is_drift_and_not_a_change() {
     let release = two();
     let mut state = running(&release, &generated(&release));
-    state.files.insert("s0/rules/a.yml".to_owned(), "0".repeat(64));
-    state.files.insert("s0/more.yml".to_owned(), "0".repeat(64));
-    let plan = plan(&release, &state);
-    assert_eq!(plan.drifted_files, ["s0/rules/a.yml"]);
-    assert_eq!(plan.removed_files, ["s0/more.yml"]);
-    insta::assert_snapshot!(plan.lines().join("\n"), @r"
+    edit(&mut state, "s0/rules/a.yml", Some("0".repeat(64)));
+    edit(&mut state, "s0/more.yml", Some("0".repeat(64)));
+    edit(&mut state, "s1/conf.yml", None);
+    insta::assert_snapshot!(plan(&release, &state).changes.lines().join("\n"), @r"
+    s0: reload (drift: s0/rules/a.yml was edited on the host)
+    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
+    drift: s0/rules/a.yml was edited on the host and will be put back; the edit is kept in .provision/set-aside
+    drift: s1/conf.yml was removed on the host and will be put back
+    ");
+    // A release that changes the same file says both.
+    let mut new = release.clone();
+    change(&mut new, "s0/rules/a.yml");
+    insta::assert_snapshot!(plan(&new, &state).changes.lines().join("\n"), @r"
     s0: reload (s0/rules/a.yml changed)
-    drift: s0/rules/a.yml was edited on the host and will be put back
-    file: s0/more.yml goes
+    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
+    drift: s0/rules/a.yml was edited on the host, and this release changes it; the edit is kept in .provision/set-aside
+    drift: s1/conf.yml was removed on the host and will be put back
     ");
 }
 
@@ -297,7 +327,7 @@ fn secrets_that_are_not_in_place_are_sealed_and_sent_again() {
     host.unsealed = false;
     let plan = plan(&release, &host);
     assert!(plan.send_sealed && !plan.is_empty());
-    assert!(plan.services.is_empty());
+    assert!(plan.changes.services.is_empty());
 }
 
 #[test]
@@ -310,7 +340,7 @@ fn an_interrupted_activation_and_old_scripts_are_put_right() {
     host.scripts.insert("lib.sh".to_owned(), "old".to_owned());
     let plan = plan(&release, &host);
     assert_eq!(plan.scripts, ["lib.sh"]);
-    insta::assert_snapshot!(plan.lines().join("\n"), @"the release's records on the host are renewed; no service changes");
+    insta::assert_snapshot!(plan.changes.lines().join("\n"), @"the release's records on the host are renewed; no service changes");
 }
 
 #[test]

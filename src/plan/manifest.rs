@@ -6,7 +6,7 @@ use super::Generated;
 use crate::stack::Release;
 
 /// Tab-separated lines: `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
-/// `secret SERVICE FILE UID`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
+/// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
 pub fn manifest(release: &Release, generated: &Generated) -> String {
     let mut text = format!("compose\t{}\n", release.compose_file);
@@ -17,6 +17,7 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
         let label = generated.labels.get(name).map_or("", String::as_str);
         let once = u8::from(service.one_shot);
         let _ = writeln!(text, "service\t{name}\t{}\t{label}\t{once}\t{}", service.container, service.image);
+        let _ = writeln!(text, "patience\t{name}\t{}", service.patience);
         for port in &service.ports {
             let _ = writeln!(text, "port\t{port}\t{name}");
         }
@@ -65,6 +66,7 @@ mod tests {
                 "compose/2 1",
                 "file/3 8",
                 "fingerprint/3 2",
+                "patience/3 2",
                 "port/3 1",
                 "sealed/2 1",
                 "secret/4 2",

@@ -3,9 +3,11 @@
 //! Never does I/O: all of it is pure values and property-tested.
 
 mod bundle;
+mod changes;
 pub mod check;
 mod checks;
 mod fits;
+mod delta;
 mod labels;
 mod make;
 mod manifest;
@@ -19,10 +21,11 @@ mod step;
 mod testing;
 
 pub use bundle::{Bundle, archive};
+pub use changes::{Changes, FileChange, ImageChange, SecretChange, ServiceChange};
 pub use checks::checks;
 pub use fits::{Unfit, unfit};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
-pub use make::{Plan, ServiceChange, make};
+pub use make::{Plan, make};
 pub use manifest::manifest;
 pub use networks::networks;
 pub use requirements::requirements;

@@ -15,6 +15,8 @@ pub struct Container {
     pub id: String,
     /// The image it was created from, as written in the compose file.
     pub image: String,
+    /// The id of that image, `sha256:…`.
+    pub image_id: String,
     /// docker's word: created, running, restarting, exited, dead, paused.
     pub state: String,
     /// healthy, unhealthy, starting; empty without a health check.
@@ -68,13 +70,19 @@ pub struct HostState {
     pub digest: String,
     /// Files in the remote folder, our own records aside: path → SHA-256.
     pub files: BTreeMap<String, String>,
+    /// What the current release declares of files that are not so in place: path → SHA-256.
+    pub declared: BTreeMap<String, String>,
+    /// Files in place that are not the current release's, or not as it has them.
+    pub foreign: BTreeSet<String>,
+    /// The current release's own records that need not be sent again: name → SHA-256.
+    pub parts: BTreeMap<String, String>,
     /// Our scripts on the host: name → SHA-256.
     pub scripts: BTreeMap<String, String>,
     /// Fingerprints of the secrets of the current release.
     pub fingerprints: BTreeMap<String, String>,
     /// What the current release's sealed bundle was made of (see `Generated::sealed_digest`).
     pub sealed: Option<String>,
-    /// Release ids kept on the host.
+    /// Releases that were confirmed and are kept on the host.
     pub kept: BTreeSet<ReleaseId>,
     /// Containers of the project.
     pub containers: Vec<Container>,
@@ -91,6 +99,12 @@ pub struct HostState {
 }
 
 impl HostState {
+    /// The digest that the current release has for a file; `None` where it has no such file.
+    #[must_use]
+    pub fn released(&self, path: &str) -> Option<&String> {
+        self.declared.get(path).or_else(|| self.files.get(path).filter(|_| !self.foreign.contains(path)))
+    }
+
     /// The container of a service.
     #[must_use]
     pub fn container(&self, service: &str) -> Option<&Container> {

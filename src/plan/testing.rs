@@ -53,6 +53,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
             verify: None,
             database: None,
             depends_on: sketch.depends_on.iter().map(|index| self::name(*index)).collect(),
+            patience: 180,
             one_shot: false,
         };
         services.insert(name, service);

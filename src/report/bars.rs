@@ -60,6 +60,12 @@ impl Bars {
             }
             Event::Planned { lines, .. } => {
                 for line in lines {
+                    // The lines of a difference are set in by four.
+                    let line = match line.as_bytes() {
+                        [b' ', b' ', b' ', b' ', b'+', ..] => style(line).green().to_string(),
+                        [b' ', b' ', b' ', b' ', b'-', ..] => style(line).red().to_string(),
+                        _ => line.clone(),
+                    };
                     self.stay(&clean(&format!("           {line}")));
                 }
             }

@@ -1,13 +1,18 @@
 //! The one consumer of events.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::bars::Bars;
-use super::{Output, json, lines, table};
+use super::status::Look;
+use super::{Output, history, json, lines, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
+use crate::host::{Record, Status};
 use crate::outcome::{ExitCode, Outcome};
+use crate::plan::HostState;
 use crate::plan::check::Finding;
 
 /// How to report.
@@ -62,6 +67,31 @@ impl Reporter {
         }
     }
 
+    /// Shows a host's audit log.
+    pub fn history(&self, host: &str, records: &[Record]) {
+        match self.format {
+            Format::Text => self.output.line(&history::render(host, records)),
+            Format::Json => self.output.line(&json::history(host, records)),
+        }
+    }
+
+    /// Shows how a host is.
+    pub fn status(&self, host: &str, state: &HostState, status: &Status) {
+        let look = Look::new(state, status);
+        match self.format {
+            Format::Text => self.output.line(&look.render(host)),
+            Format::Json => self.output.line(&json::status(host, &look)),
+        }
+    }
+
+    /// Shows what came of a question to a host.
+    pub fn answer(&self, host: &str, text: &str) {
+        match self.format {
+            Format::Text => self.output.line(&format!("{host}: {text}")),
+            Format::Json => self.output.line(&json::answer(host, text)),
+        }
+    }
+
     /// Shows an error.
     pub fn error(&self, error: &Error) {
         match self.format {
@@ -106,6 +136,20 @@ impl Reporter {
         if self.format == Format::Json {
             self.output.line(&json::end(code));
         }
+    }
+}
+
+/// The last words of a program that is told to leave at once: what becomes of each host.
+pub fn leave(output: &Output, format: Format, fates: &BTreeMap<String, String>, code: ExitCode) {
+    for (host, fate) in fates {
+        let text = format!("left: {fate}");
+        match format {
+            Format::Text => output.complain(&format!("{host}: {text}")),
+            Format::Json => output.line(&json::event(&Event::Warning { host: host.clone(), text })),
+        }
+    }
+    if format == Format::Json {
+        output.line(&json::end(code));
     }
 }
 

@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::status::Look;
 use crate::error::Error;
 use crate::event::Event;
+use crate::host::Record;
 use crate::outcome::{ExitCode, Outcome};
 
 /// The version of the shape; it grows when a field changes its meaning or goes.
@@ -28,6 +30,19 @@ enum Last<'a> {
         problems: Vec<Fault<'a>>,
         output: &'a [String],
         hints: &'a [String],
+    },
+    History {
+        host: &'a str,
+        records: &'a [Record],
+    },
+    Status {
+        host: &'a str,
+        #[serde(flatten)]
+        look: &'a Look,
+    },
+    Answer {
+        host: &'a str,
+        text: &'a str,
     },
     Outcome {
         host: &'a str,
@@ -70,6 +85,21 @@ pub(super) fn error(error: &Error) -> String {
         output: error.output_lines(),
         hints: error.hints(),
     })
+}
+
+/// The line of a host's audit log.
+pub(super) fn history(host: &str, records: &[Record]) -> String {
+    line(&Last::History { host, records })
+}
+
+/// The line of how a host is.
+pub(super) fn status(host: &str, look: &Look) -> String {
+    line(&Last::Status { host, look })
+}
+
+/// The line of what came of a question.
+pub(super) fn answer(host: &str, text: &str) -> String {
+    line(&Last::Answer { host, text })
 }
 
 /// The line of what became of a host.

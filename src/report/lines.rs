@@ -18,7 +18,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
         Event::StageDone { host, stage, detail, took_ms } => {
             format!("{}{}: {detail} ({took_ms} ms)", prefix(host), stage.word())
         }
-        Event::Planned { host, release, lines } => {
+        Event::Planned { host, release, lines, .. } => {
             let mut text = format!("{}plan: release {release}", prefix(host));
             for line in lines {
                 let _ = write!(text, "\n    {line}");

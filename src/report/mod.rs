@@ -5,10 +5,12 @@
 mod bars;
 mod consumer;
 mod errors;
+mod history;
 mod json;
 mod lines;
 mod output;
+mod status;
 mod table;
 
-pub use consumer::{Format, Reporter};
+pub use consumer::{Format, Reporter, leave};
 pub use output::Output;

@@ -19,6 +19,8 @@ pub struct Forwarded {
     writer: Writer,
     /// Received and not yet read.
     left: Bytes,
+    /// Whether our end may be closed alone, while the other still speaks.
+    half: bool,
     /// The connection lives as long as what runs through it.
     _session: Session,
 }
@@ -30,7 +32,14 @@ impl Forwarded {
         writer: Writer,
         session: Session,
     ) -> Self {
-        Self { pieces, closed: Some(closed), writer, left: Bytes::new(), _session: session }
+        Self { pieces, closed: Some(closed), writer, left: Bytes::new(), half: true, _session: session }
+    }
+
+    /// Closes both ends at once, when it is dropped: enough where one question has one answer, and a packet less.
+    #[must_use]
+    pub fn whole(mut self) -> Self {
+        self.half = false;
+        self
     }
 
     /// An error once the channel is closed: russh would wait for its window for ever.
@@ -84,7 +93,7 @@ impl AsyncWrite for Forwarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.still_open(cx).is_err() {
+        if !self.half || self.still_open(cx).is_err() {
             return Poll::Ready(Ok(()));
         }
         self.writer.as_mut().poll_shutdown(cx)

@@ -220,7 +220,8 @@ impl Reader<'_> {
             watch: extension.watch,
             verify: extension.verify,
             database: extension.database,
-            depends_on: names_of(definition.get("depends_on")),
+            depends_on: depends_on(definition),
+            patience: super::health::patience(definition),
             one_shot: extension.one_shot,
         }
     }
@@ -512,6 +513,18 @@ fn is_signal(name: &str) -> bool {
     !name.starts_with("SIG")
         && name.starts_with(|c: char| c.is_ascii_uppercase())
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
+
+/// Services whose new container brings this one a new container too: those it depends on, and those whose
+/// namespaces it lives in (`network_mode: "service:x"`).
+fn depends_on(definition: &Value) -> BTreeSet<String> {
+    let mut names = names_of(definition.get("depends_on"));
+    for key in ["network_mode", "ipc", "pid"] {
+        let joined =
+            definition.get(key).and_then(Value::as_str).and_then(|mode| mode.strip_prefix("service:"));
+        names.extend(joined.map(str::to_owned));
+    }
+    names
 }
 
 /// Names in a `depends_on`, which is a list or a map.

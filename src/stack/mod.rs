@@ -4,6 +4,7 @@
 
 mod by_file;
 mod compose;
+mod health;
 mod keys;
 mod kinds;
 mod load;

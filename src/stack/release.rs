@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use super::{SecretFile, Service, Verify};
@@ -30,14 +31,30 @@ impl File {
     }
 }
 
+/// A rendered file with placeholders is text; its digest follows from it.
+impl Serialize for File {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&String::from_utf8_lossy(&self.content))
+    }
+}
+
+impl<'de> Deserialize<'de> for File {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::new(String::deserialize(deserializer)?.into_bytes()))
+    }
+}
+
 /// A rendered stack. The same inputs give the same release; there is no secret in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// As JSON it lies beside its files on a host, without them: enough to plan the way back to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The compose project.
     pub project: String,
     /// The compose file, a key of `files`.
     pub compose_file: String,
     /// Path relative to the remote folder → file.
+    #[serde(skip)]
     pub files: BTreeMap<String, File>,
     /// Rendered files that hold a placeholder: they exist on a host only in tmpfs.
     pub sealed: BTreeMap<String, File>,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 /// A bind mount of a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
     /// Relative to the remote folder (without `./`) for the stack's own folders, else absolute.
     pub source: String,
@@ -14,7 +14,7 @@ pub struct Mount {
 }
 
 /// What a service can take in without being created anew.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reload {
     /// Files, or folders with a trailing slash, relative to the stack's root.
@@ -29,7 +29,7 @@ fn hup() -> String {
 }
 
 /// A command that tells a running service of a changed secret that it would not read again by itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnSecret {
     /// The command and its arguments, run in the container; the secret's file is its standard input.
@@ -37,7 +37,7 @@ pub struct OnSecret {
 }
 
 /// Where a file in a service's secrets folder comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecretFile {
     /// The value of a secret.
     Secret(
@@ -54,7 +54,7 @@ pub enum SecretFile {
 }
 
 /// What kind of server a service is, so that it can be asked how it is. Ports are the host's loopback ports.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Verify {
     /// A Prometheus server.
@@ -97,7 +97,7 @@ pub enum Verify {
 }
 
 /// A role in a database of the application that a service logs in with. `provision bootstrap` applies it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
     /// The container of the PostgreSQL server.
@@ -118,7 +118,7 @@ pub struct Database {
 }
 
 /// One compose service.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -146,8 +146,10 @@ pub struct Service {
     pub verify: Option<Verify>,
     /// The role that it has in a database.
     pub database: Option<Database>,
-    /// Services that it depends on.
+    /// Services that it depends on: compose creates it anew with each of them.
     pub depends_on: BTreeSet<String>,
+    /// How long it may take to become well, in seconds: as long as its health check takes to give up.
+    pub patience: u64,
     /// Whether it runs once and ends, instead of staying.
     pub one_shot: bool,
 }

@@ -72,6 +72,7 @@ mod tests {
             verify: None,
             database: None,
             depends_on: std::collections::BTreeSet::new(),
+            patience: 180,
             one_shot: false,
         }
     }

@@ -40,6 +40,19 @@ impl<S> Default for Opened<S> {
     }
 }
 
+impl<S> Opened<S> {
+    /// Closes the streams of those of `checks`, in the order in which they were opened for, that `stays` refuses.
+    #[must_use]
+    pub fn only(mut self, checks: &[Check], stays: impl Fn(&Check) -> bool) -> Self {
+        for (streams, check) in self.0.iter_mut().zip(checks) {
+            if !stays(check) {
+                streams.clear();
+            }
+        }
+        self
+    }
+}
+
 /// Opens, all at once, the streams that the first questions of `checks` need (one a question), so that
 /// [`Run::checks`] then costs one round trip. What cannot be opened is left out: the run tries again.
 ///

@@ -13,9 +13,8 @@ begun=$(date +%s)
 current=$(current_release)
 
 outcome() { # WORD
-	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s}\n' \
-		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
-	rm -rf "$incoming" "$control/holder"
+	audit "$1"
+	rm -rf "$incoming" "$control/holder" "$control/holder.nonce"
 	cp "$log" "$records/log/$id.log" 2>/dev/null || :
 	# The lock goes before the word: whoever reads the word may deploy again at once.
 	exec 9>&-
@@ -38,6 +37,7 @@ if [ "$tries" -ge 20 ]; then
 	exit 0
 fi
 printf 'process %s, release %s, since %s, by %s\n' "$$" "$id" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$actor" >"$control/holder"
+printf '%s\n' "$nonce" >"$control/holder.nonce"
 say started "$id"
 
 if [ "$(state_digest)" != "$bound" ]; then
@@ -56,23 +56,68 @@ if [ -d "$incoming/bin" ]; then
 	done
 fi
 
+# What the last activation did not come to sweep.
+if [ -n "$current" ] && [ -d "$records/releases/$current" ] && [ ! -f "$records/releases/$current/confirmed" ]; then
+	: >"$records/releases/$current/confirmed" || { say error disk "cannot write $records"; outcome refused; }
+fi
+sweep || :
+
+# A release that goes back to a kept one takes its files from there.
+base=
+[ ! -f "$incoming/base" ] || base=$(cat "$incoming/base")
+
+# Makes a text from an old one: `keep FROM TO` are lines of that, `add COUNT` is followed by so many new ones.
+apply_delta() { # OLD, the delta on standard input
+	while read -r word first last; do
+		case $word in
+		keep) sed -n "${first},${last}p" "$1" </dev/null || return 1 ;;
+		add) while [ "$first" -gt 0 ] && IFS= read -r line; do
+			printf '%s\n' "$line" || return 1
+			first=$((first - 1))
+		done ;;
+		*) return 1 ;;
+		esac
+	done
+}
+
 # Puts the release's folder together from what is in place and what was sent, and proves it whole.
 assemble() {
 	new=$incoming/release
+	if [ -d "$incoming/delta" ]; then
+		mkdir -p "$new/files"
+		(cd "$incoming/delta" && find . -type f) >"$incoming/deltas" || return 1
+		while IFS= read -r path; do
+			path=${path#./}
+			case $path in
+			files/*) source=$remote/${path#files/} ;;
+			*) source=$records/releases/$current/$path ;;
+			esac
+			mkdir -p "$(dirname "$new/$path")" && apply_delta "$source" <"$incoming/delta/$path" >"$new/$path" || return 1
+		done <"$incoming/deltas"
+	fi
 	manifest_lines "$new/manifest" file >"$incoming/list" || return 1
 	mkdir -p "$new/files"
 	while IFS=$tab read -r _ path; do
 		if [ -f "$new/files/$path" ]; then continue; fi
-		mkdir -p "$(dirname "$new/files/$path")" && cp "$remote/$path" "$new/files/$path" || return 1
+		source=$remote/$path
+		[ -z "$base" ] || source=$records/releases/$base/files/$path
+		mkdir -p "$(dirname "$new/files/$path")" && cp "$source" "$new/files/$path" || return 1
 	done <"$incoming/list"
 	sed "s/$tab/  /" "$incoming/list" >"$incoming/sums" || return 1
 	(cd "$new/files" && sha256sum -c --status 2>/dev/null) <"$incoming/sums" ||
 		(cd "$new/files" && sha256sum -c -s) <"$incoming/sums" || return 1
-	if [ ! -f "$new/sealed.age" ] && [ -n "$current" ] && [ -f "$records/releases/$current/sealed.age" ]; then
-		for part in sealed.age sealed.for; do
-			[ ! -f "$records/releases/$current/$part" ] || cp "$records/releases/$current/$part" "$new/" || return 1
+	from=$records/releases/${base:-$current}
+	if [ -n "$base$current" ]; then
+		for part in checks.json release.json units; do
+			[ -e "$new/$part" ] || [ ! -e "$from/$part" ] || cp -R "$from/$part" "$new/" || return 1
 		done
+		if [ ! -f "$new/sealed.age" ]; then
+			for part in sealed.age sealed.for; do
+				[ ! -f "$from/$part" ] || cp "$from/$part" "$new/" || return 1
+			done
+		fi
 	fi
+	if [ -n "$base" ] && [ -f "$from/images" ]; then cp "$from/images" "$new/" || return 1; fi
 	rm -rf "$records/activation.new"
 	mkdir "$records/activation.new" || return 1
 	mv "$new/forward" "$new/back" "$records/activation.new/" || return 1
@@ -81,10 +126,10 @@ assemble() {
 	printf '%s\n' "$nonce" >"$records/activation.new/nonce" || return 1
 	# Room for the way back, should the disk fill meanwhile.
 	if [ -n "$current" ]; then cp -R "$records/releases/$current/files" "$records/activation.new/reserve" || return 1; fi
-	if [ "$id" != "$current" ]; then
+	if [ ! -f "$records/releases/$id/confirmed" ]; then
 		rm -rf "$records/releases/$id" && mv "$new" "$records/releases/$id" || return 1
 	else
-		# The current release put right: its folder is needed for going back, so it is only completed.
+		# The current release put right, or a kept one again: its folder stays whatever comes of this.
 		(cd "$new" && find . -type d -exec mkdir -p "$records/releases/$id/{}" \; &&
 			find . -type f -exec mv -f {} "$records/releases/$id/{}" \;) || return 1
 	fi
@@ -98,7 +143,7 @@ if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
 if ! assemble; then
 	say error disk "the release could not be put together: $(df -P -k "$remote" | tail -n 1)"
 	rm -rf "$records/activation.new"
-	if [ "$id" != "$current" ] && [ ! -d "$records/activation" ]; then rm -rf "$records/releases/${id:?}"; fi
+	[ -d "$records/activation" ] || sweep || :
 	outcome refused
 fi
 release=$id
@@ -108,11 +153,19 @@ manifest=$records/releases/$id/manifest
 await_answer() {
 	deadline=$(($(date +%s) + confirm))
 	say waiting "$deadline"
+	hold_images "$id" 9>&- &
+	answered=0
+	await_word || answered=1
+	wait "$!" || :
+	return "$answered"
+}
+
+await_word() {
 	while [ "$(date +%s)" -lt "$deadline" ]; do
 		if [ -f "$control/answer.$nonce" ]; then
 			read -r answer <"$control/answer.$nonce"
 			[ "$answer" = confirm ] && return 0
-			say error returned "the controller asked to go back"
+			told_to_return
 			return 1
 		fi
 		sleep 0.2
@@ -123,16 +176,18 @@ await_answer() {
 commit() {
 	printf '%s\n' "$id" >"$records/current.new" && sync && mv -f "$records/current.new" "$records/current" ||
 		{ failed disk "cannot write $records/current"; return 1; }
+	touch "$records/releases/$id/confirmed" || :
 	end_journal
-	touch "$records/releases/$id"
 	kept=0
 	# shellcheck disable=SC2012 # ids are hex words
-	ls -t "$records/releases" | while read -r other; do
+	(cd "$records/releases" && ls -t -- */confirmed) | while IFS=/ read -r other _; do
 		kept=$((kept + 1))
 		if [ "$kept" -gt "$keep" ] && [ "$other" != "$id" ]; then rm -rf "$records/releases/${other:?}"; fi
 	done
+	sweep || :
 }
 
+restore_images "$id"
 if carry_out "$records/activation/forward" forward && await_answer && commit; then
 	outcome deployed
 fi
@@ -145,8 +200,7 @@ if [ -n "$current" ]; then
 fi
 if carry_back "$current"; then
 	end_journal || :
-	# A release that never worked is none to go back to.
-	if [ "$id" != "$current" ]; then rm -rf "$records/releases/${id:?}"; fi
+	sweep || :
 	if [ -z "$current" ]; then
 		# After a first deploy nothing stays but its log.
 		rm -rf "${records:?}/bin"

@@ -29,6 +29,9 @@ fi
 
 exec 9>"$lock"
 flock 9
+rm -f "$control/holder.nonce"
+printf 'process %s, the host itself (%s), since %s\n' "$$" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$control/holder"
+trap 'rm -f "$control/holder"' EXIT
 find "$records" -maxdepth 1 -name 'incoming.*' -mmin +60 -exec rm -rf {} +
 if [ -d "$records/activation" ] && [ "$(cat "$records/activation/id")" = "$current" ] &&
 	[ "$(cat "$records/activation/from")" != "$current" ]; then
@@ -38,6 +41,7 @@ fi
 if [ -d "$records/activation" ]; then
 	# The host went down in the middle of an activation: it ends it by its way back.
 	id=$(cat "$records/activation/id")
+	begun=$(date +%s) actor="{\"user\":\"the host itself\",\"command\":\"$3\"}"
 	release=${current:-$id}
 	manifest=$records/releases/$release/manifest
 	old_manifest=$records/releases/$id/manifest
@@ -47,7 +51,8 @@ if [ -d "$records/activation" ]; then
 		waits "the way back of a release that was interrupted failed: $(tail -n 1 "$log")"
 	fi
 	end_journal
-	if [ "$id" != "$current" ]; then rm -rf "$records/releases/${id:?}"; fi
+	sweep || :
+	audit returned
 	exit 0
 fi
 if [ "$3" = mend ] || [ -z "$current" ]; then exit 0; fi

@@ -15,7 +15,7 @@ current=$(current_release)
 {
 	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
 	if [ -s "$work/ids" ]; then
-		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"ports":{{json .HostConfig.PortBindings}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
+		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"ports":{{json .HostConfig.PortBindings}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
 	fi
 } &
 # Versions are asked for where no release says that they are good enough.
@@ -60,13 +60,22 @@ sed 's/^/file /' "$work/files"
 if [ -d "$records/bin" ]; then
 	(cd "$records/bin" && find . -type f -exec sha256sum {} +) | sed 's|^\([0-9a-f]*\)  \./|script \1 |'
 fi
-if [ -d "$records/releases" ]; then
-	for release in "$records/releases"/*; do
-		[ -d "$release" ] && echo "kept ${release##*/}"
-	done
-fi
+for confirmed in "$records/releases"/*/confirmed; do
+	[ -f "$confirmed" ] || continue
+	release=${confirmed%/confirmed}
+	echo "kept ${release##*/}"
+done
 manifest=$records/releases/$current/manifest
 if [ -n "$current" ] && [ -f "$manifest" ]; then
+	manifest_lines "$manifest" file | tr "$tab" ' ' | sort -k 2 >"$work/declared"
+	if ! cmp -s "$work/declared" "$work/files"; then
+		# What somebody edited, removed or added here since.
+		grep -v -x -F -f "$work/files" "$work/declared" | sed 's/^/declared /'
+		grep -v -x -F -f "$work/declared" "$work/files" | sed 's/^[^ ]* /foreign /'
+	fi
+	# What of the release's own records need not be sent again.
+	(cd "$records/releases/$current" && find checks.json release.json units -type f -exec sha256sum {} + 2>/dev/null) |
+		sed 's/^\([0-9a-f]*\)  /part \1 /'
 	sed -n "s/^fingerprint$tab\(.*\)$tab/fingerprint \1 /p; s/^sealed$tab/sealed /p" "$manifest"
 	# A bundle that was sealed to another host key cannot be opened at the next boot.
 	sealed_for=$(cat "$records/releases/$current/sealed.for" 2>/dev/null || echo "$hostkey")

@@ -26,6 +26,65 @@ compose() {
 		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@" 9>&-
 }
 
+# One line in the audit log, which outlives everything else.
+audit() { # OUTCOME
+	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s}\n' \
+		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
+}
+
+# Releases that were never confirmed are none to go back to.
+sweep() {
+	kept_id=$(current_release)
+	for folder in "$records/releases"/*; do
+		if [ ! -d "$folder" ] || [ -f "$folder/confirmed" ] || [ "${folder##*/}" = "$kept_id" ]; then continue; fi
+		rm -rf "$folder"
+	done
+	drop_tags
+}
+
+# Tags of releases that are not kept any more go; docker removes an image with its last tag.
+drop_tags() {
+	docker_ images --format '{{.Repository}}:{{.Tag}}' --filter "reference=provision.keep/$project/*" >"$control/tags" 2>/dev/null || return 0
+	while read -r tag; do
+		[ -d "$records/releases/${tag##*:}" ] || docker_ rmi "$tag" >/dev/null 2>&1 || :
+	done <"$control/tags"
+}
+
+# Keeps the images that a release's containers run from: by a tag, which `docker image prune` respects, and by their
+# ids in a file: SERVICE ID DIGEST IMAGE a line. It only prepares a way back, so that it fails is said and no more.
+hold_images() { # RELEASE
+	held=$records/releases/$1/images
+	docker_ ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.oneoff=False" |
+		docker_each inspect --format "{{index .Config.Labels \"com.docker.compose.service\"}}$tab{{.Image}}$tab{{.Config.Image}}" >"$held.containers" 2>/dev/null || return 0
+	cut -f 2 "$held.containers" | sort -u | docker_each image inspect --format "{{.Id}}$tab{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}-{{end}}" >"$held.digests" 2>/dev/null || return 0
+	while IFS=$tab read -r service image_id image; do
+		digest=$(sed -n "s/^$image_id$tab//p" "$held.digests")
+		printf '%s\t%s\t%s\t%s\n' "$service" "$image_id" "${digest:--}" "$image"
+		docker_ tag "$image_id" "$(keep_tag "$service" "$1")" >/dev/null 2>&1 || say output "$service" "its image could not be kept by a tag"
+	done <"$held.containers" >"$held.new"
+	mv -f "$held.new" "$held" 2>/dev/null || :
+	rm -f "$held.containers" "$held.digests"
+}
+
+docker_each() { timeout 60 xargs docker "$@" 9>&-; }
+
+keep_tag() { printf 'provision.keep/%s/%s:%s' "$project" "$(printf %s "$1" | tr '[:upper:]' '[:lower:]')" "$2"; } # SERVICE RELEASE
+
+# A tag that was moved or removed since a release ran is put back to the image that it ran.
+restore_images() { # RELEASE
+	[ -f "$records/releases/$1/images" ] || return 0
+	while IFS=$tab read -r _ image_id _ image; do
+		case $image in *@*) continue ;; esac
+		have=$(docker_ image inspect -f '{{.Id}}' "$image" 2>/dev/null) || have=
+		if [ "$have" = "$image_id" ]; then continue; fi
+		if docker_ tag "$image_id" "$image" 2>/dev/null; then
+			say output "$image" "its tag names the image of release $1 again"
+		else
+			say output "$image" "the image that release $1 ran is gone"
+		fi
+	done <"$records/releases/$1/images"
+}
+
 verb_pull() { # IMAGE
 	if docker_ image inspect "$1" >/dev/null 2>&1; then return 0; fi
 	say progress "$1" pulling
@@ -235,6 +294,7 @@ judge() { # SERVICE NAME LABEL ONE_SHOT
 verb_settle() { # RELEASE SECONDS
 	settling=$(date +%s)
 	still=$settling
+	longest=$2
 	previous=
 	manifest_lines "$manifest" service >"$control/services"
 	while :; do
@@ -249,7 +309,18 @@ verb_settle() { # RELEASE SECONDS
 				failed container "$service: ${verdict#fail }"
 				return 1
 				;;
-			wait*) waiting="$waiting$service: ${verdict#wait }; " ;;
+			wait*)
+				waiting="$waiting$service: ${verdict#wait }; "
+				# As long as its own health check takes to give up; docker's defaults where it declares none.
+				patience=$(sed -n "s/^patience$tab$service$tab//p" "$manifest")
+				patience=$((${patience:-180} + $2))
+				[ "$patience" -le "$longest" ] || longest=$patience
+				if [ "$((now - settling))" -ge "$patience" ]; then
+					last_lines "$service" "$name"
+					failed settle "$service: ${verdict#wait }, after $((now - settling)) s"
+					return 1
+				fi
+				;;
 			esac
 		done <"$control/services"
 		look=$(cat "$control/now")
@@ -259,8 +330,8 @@ verb_settle() { # RELEASE SECONDS
 		fi
 		previous=$look
 		if [ -z "$waiting" ] && [ "$((now - still))" -ge "$2" ]; then return 0; fi
-		if [ "$((now - settling))" -ge "$((180 + $2))" ]; then
-			failed settle "${waiting:-containers keep changing}"
+		if [ "$((now - settling))" -ge "$((longest + 180))" ]; then
+			failed settle "${waiting:-containers keep changing}, after $((now - settling)) s"
 			return 1
 		fi
 		sleep 0.5
@@ -298,6 +369,7 @@ verb_clear() {
 # The way back of a release: images that were removed meanwhile are pulled again if they can be.
 carry_back() { # RELEASE
 	rm -rf "$records/activation/reserve"
+	[ -z "$1" ] || restore_images "$1"
 	if [ -f "$records/releases/$1/manifest" ]; then
 		manifest_lines "$records/releases/$1/manifest" service >"$control/old"
 		while IFS=$tab read -r _ _ _ _ image; do verb_pull "$image" || :; done <"$control/old"
@@ -305,11 +377,17 @@ carry_back() { # RELEASE
 	carry_out "$records/activation/back"
 }
 
+# Says who asked: the controller, or somebody by `provision unlock`, whose name is the second line.
+told_to_return() {
+	asker=$(sed -n 2p "$control/answer.$nonce")
+	if [ -n "$asker" ]; then failed unlocked "$asker asked for the way back with \`provision unlock\`"; else failed returned "the controller asked to go back"; fi
+}
+
 # Carries a list out, step by step, until one fails. With `forward` the controller may ask to go back in between.
 carry_out() { # LIST [forward]
 	while IFS=$tab read -r verb first second <&3; do
-		if [ "${2:-}" = forward ] && [ -f "$control/answer.$nonce" ] && grep -q return "$control/answer.$nonce"; then
-			failed returned "the controller asked to go back"
+		if [ "${2:-}" = forward ] && [ -f "$control/answer.$nonce" ] && grep -q '^return' "$control/answer.$nonce"; then
+			told_to_return
 			return 1
 		fi
 		say step "$verb" "$first${second:+ $second}"

@@ -83,6 +83,7 @@ impl Machine {
             known_hosts: self.path("inventory/lab.known_hosts"),
             environment: "lab".to_owned(),
             connect_timeout: Duration::from_secs(10),
+            brief: false,
         }
     }
 

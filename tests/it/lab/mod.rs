@@ -14,8 +14,12 @@ mod forms;
 mod happy;
 mod interruptions;
 mod leaks;
+mod lock;
+mod planning;
 mod reboot;
 mod secrets;
+mod rollback;
+mod status;
 mod tiny;
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ volumes:
 ";
 
 /// Makes the project one of `project: tiny` with that stack; `command` is what its service runs.
-fn tiny(lab: &Lab, command: &str) {
+pub(super) fn tiny(lab: &Lab, command: &str) {
     let image = vps("docker ps --filter name=prometheus --format '{{.Image}}'");
     std::fs::create_dir_all(lab.path("stack/tiny/web")).unwrap();
     std::fs::write(lab.path("stack/tiny/docker-compose.tiny.yml.tera"), COMPOSE).unwrap();
@@ -40,7 +40,7 @@ fn tiny(lab: &Lab, command: &str) {
     }
 }
 
-fn remove() {
+pub(super) fn remove() {
     vps("docker ps -aq --filter label=com.docker.compose.project=tiny | xargs -r docker rm -f >/dev/null; \
          docker volume rm -f tiny_data >/dev/null; docker network rm tiny_default >/dev/null 2>&1; \
          systemctl disable --quiet --now provision-tiny-unseal.service provision-tiny-finish.service 2>/dev/null; \

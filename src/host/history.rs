@@ -1,0 +1,82 @@
+//! The audit log of a host.
+
+use serde::{Deserialize, Serialize};
+
+use super::scripts;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::{Environment, Host};
+use crate::ssh::{Command, Session};
+
+/// Who deployed, from where and from which commit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Actor {
+    /// The login name there, or who started the CI job.
+    pub user: String,
+    /// The machine.
+    pub from: String,
+    /// The git commit, where there was one.
+    pub commit: Option<String>,
+    /// deploy or rollback; finish or mend where the host acted by itself.
+    pub command: String,
+}
+
+/// One activation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When it ended, in seconds since 1970.
+    pub time: i64,
+    /// The release that was activated.
+    pub release: String,
+    /// The release that ran before; empty at a first deploy.
+    pub from: String,
+    /// deployed, returned, stuck, stale or refused.
+    pub outcome: String,
+    /// How long it took.
+    pub seconds: u64,
+    /// Who asked for it.
+    pub by: Actor,
+}
+
+/// The last `lines` activations, oldest first. A line that cannot be read (a disk that was full) is left out.
+///
+/// # Errors
+/// When the session breaks, or root cannot be had.
+pub async fn history(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    lines: u32,
+) -> Result<Vec<Record>> {
+    let command = Command::script(scripts::HISTORY)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .arg(lines.to_string())
+        .sudo(host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let Some(text) = text.strip_suffix("end\n") else {
+        return Err(Error::new(Kind::Unreachable, "read the audit log")
+            .host(host.name.to_string())
+            .cause(String::from_utf8_lossy(&output.stderr).trim()));
+    };
+    Ok(text.lines().filter_map(record).collect())
+}
+
+/// A line of the audit log.
+pub(super) fn record(line: &str) -> Option<Record> {
+    serde_json::from_str(line).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_and_half_a_line_is_not() {
+        let line = r#"{"time":1763900000,"release":"0a","from":"","outcome":"deployed","seconds":7,"by":{"user":"ann","from":"laptop","commit":null}}"#;
+        let found = record(line).unwrap();
+        assert_eq!((found.by.user.as_str(), found.by.commit, found.seconds), ("ann", None, 7));
+        assert_eq!(record(&line[..40]), None);
+    }
+}

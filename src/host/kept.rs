@@ -1,0 +1,126 @@
+//! A release that a host keeps: what it takes to go back to it.
+
+use std::collections::BTreeMap;
+
+use super::texts;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::{Environment, Host};
+use crate::plan::ReleaseId;
+use crate::plan::check::Check;
+use crate::ssh::Session;
+use crate::stack::Release;
+
+/// The records of a kept release.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// Its id.
+    pub id: ReleaseId,
+    /// The release; its files have digests and no content.
+    pub release: Release,
+    /// Path → SHA-256 of its files, the generated one included.
+    pub digests: BTreeMap<String, String>,
+    /// The fingerprints of its secrets.
+    pub fingerprints: BTreeMap<String, String>,
+    /// What its sealed bundle was made of.
+    pub sealed: Option<String>,
+    /// The host key that the bundle is sealed to; `None` where it has no bundle.
+    pub sealed_for: Option<String>,
+    /// How it is proved.
+    pub checks: Vec<Check>,
+}
+
+const RECORDS: [&str; 4] = ["manifest", "release.json", "checks.json", "sealed.for"];
+
+/// Reads a kept release.
+///
+/// # Errors
+/// Failed, when the host does not have it, or it was deployed by a provision that did not write what is needed.
+pub async fn kept(session: &Session, host: &Host, environment: &Environment, id: &ReleaseId) -> Result<Kept> {
+    let names = RECORDS.map(str::to_owned);
+    let records = texts(session, host, environment, Some(id), &names).await?;
+    read(id, &records).map_err(|cause| {
+        Error::new(Kind::Failed, format!("read the kept release {id}"))
+            .host(host.name.to_string())
+            .cause(cause)
+            .hint("Check out the commit that it was deployed from (`provision history` names it), and deploy that.")
+    })
+}
+
+/// The checks that a kept release was deployed with.
+///
+/// # Errors
+/// Failed, when the host does not have them.
+pub async fn old_checks(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    id: &ReleaseId,
+) -> Result<Vec<Check>> {
+    let records = texts(session, host, environment, Some(id), &["checks.json".to_owned()]).await?;
+    json(&records, "checks.json").map_err(|cause| {
+        Error::new(Kind::Failed, format!("read the checks of release {id}"))
+            .host(host.name.to_string())
+            .cause(cause)
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(
+    records: &BTreeMap<String, Vec<u8>>,
+    name: &str,
+) -> std::result::Result<T, String> {
+    let text = records.get(name).ok_or_else(|| format!("the host has no {name} of it"))?;
+    serde_json::from_slice(text).map_err(|error| format!("{name}: {error}"))
+}
+
+fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Result<Kept, String> {
+    let manifest = records.get("manifest").ok_or("the host has no manifest of it")?;
+    let manifest = String::from_utf8_lossy(manifest);
+    let mut kept = Kept {
+        id: id.clone(),
+        release: json(records, "release.json")?,
+        digests: BTreeMap::new(),
+        fingerprints: BTreeMap::new(),
+        sealed: None,
+        sealed_for: records.get("sealed.for").map(|key| String::from_utf8_lossy(key).trim().to_owned()),
+        checks: json(records, "checks.json")?,
+    };
+    for line in manifest.lines() {
+        match line.split('\t').collect::<Vec<_>>().as_slice() {
+            ["file", digest, path] => {
+                kept.digests.insert((*path).to_owned(), (*digest).to_owned());
+            }
+            ["fingerprint", name, value] => {
+                kept.fingerprints.insert((*name).to_owned(), (*value).to_owned());
+            }
+            ["sealed", digest] => kept.sealed = Some((*digest).to_owned()),
+            _ => {}
+        }
+    }
+    Ok(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_records_are_read() {
+        let release =
+            r#"{"project":"p","compose_file":"c.yml","sealed":{},"services":{},"volumes":[],"networks":[]}"#;
+        let mut records = BTreeMap::from([
+            (
+                "manifest".to_owned(),
+                b"compose\tc.yml\nfile\taa\tx y.yml\nfingerprint\ta\tff\nsealed\tdd\n".to_vec(),
+            ),
+            ("release.json".to_owned(), release.as_bytes().to_vec()),
+            ("checks.json".to_owned(), b"[]".to_vec()),
+        ]);
+        let id = ReleaseId("0123".to_owned());
+        let kept = read(&id, &records).unwrap();
+        assert_eq!(kept.digests["x y.yml"], "aa");
+        assert_eq!(kept.fingerprints["a"], "ff");
+        assert_eq!((kept.sealed.as_deref(), kept.sealed_for), (Some("dd"), None));
+        records.remove("release.json");
+        assert_eq!(read(&id, &records).unwrap_err(), "the host has no release.json of it");
+    }
+}

@@ -1,0 +1,13 @@
+# Prints files whose paths come on standard input, a line each: "SIZE PATH", the content, a newline; packed.
+# Arguments: REMOTE PROJECT FOLDER: the id of a kept release, or nothing for the files in place.
+# shellcheck shell=sh disable=SC2154
+use "$1" "$2"
+folder=$remote
+[ -z "$3" ] || folder=$records/releases/$3
+cd "$folder" || exit 1
+while IFS= read -r path; do
+	[ -f "$path" ] || continue
+	printf '%s %s\n' "$(wc -c <"$path")" "$path"
+	cat -- "$path"
+	echo
+done | gzip -c
