@@ -66,8 +66,10 @@ pub struct Release {
     pub networks: BTreeSet<String>,
     /// Variables of the stack whose value the inventory leaves to be found on the host → the docker network
     /// that is looked for. Until then its name stands in `files` and `networks`.
+    #[serde(skip)]
     pub sought: BTreeMap<String, String>,
     /// What the operator should know, and what stops nothing.
+    #[serde(skip)]
     pub remarks: Vec<String>,
 }
 
