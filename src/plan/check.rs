@@ -3,6 +3,8 @@
 //! A check is plain data derived from a release. It is stored beside the release on the host, so that after a
 //! return the old release is verified by its own checks. It names secrets, it never holds one.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A statement about the running stack.
@@ -97,6 +99,57 @@ pub enum Question {
         /// Uids, sorted.
         uids: Vec<String>,
     },
+    /// Prometheus: it keeps its data as long as it was told to.
+    Retention {
+        /// Port.
+        port: u16,
+        /// `--storage.tsdb.retention.time` as sent.
+        time: Option<String>,
+        /// `--storage.tsdb.retention.size` as sent.
+        size: Option<String>,
+    },
+    /// Loki: the configuration that runs means what was sent (defaults aside): retention and compactor above all.
+    LokiConfiguration {
+        /// Port.
+        port: u16,
+        /// The configuration as sent, YAML text. Secret-free.
+        sent: String,
+    },
+    /// Loki (a probe): a line that was written on the host is found again.
+    LogLine {
+        /// Port.
+        port: u16,
+        /// What the line holds and no other line does.
+        nonce: String,
+        /// The `job` labels under which it must be found, sorted.
+        jobs: Vec<String>,
+    },
+    /// Grafana (a probe): the query of every panel gives data.
+    Panels {
+        /// Port.
+        port: u16,
+        /// Login name.
+        user: String,
+        /// The name of the secret.
+        password: String,
+        /// The queries.
+        queries: Vec<PanelQuery>,
+    },
+}
+
+/// A query of a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanelQuery {
+    /// Uid of the dashboard.
+    pub dashboard: String,
+    /// The panel's title.
+    pub panel: String,
+    /// Uid of the datasource.
+    pub datasource: String,
+    /// The query, its variables filled in.
+    pub expr: String,
+    /// Why it may rightly give nothing; empty where it must give data.
+    pub may_be_empty: String,
 }
 
 /// Whose configuration a [`Question::Configuration`] compares.
@@ -122,7 +175,11 @@ impl Check {
             | Question::GrafanaHealth { port }
             | Question::GrafanaLogin { port, .. }
             | Question::GrafanaDatasources { port, .. }
-            | Question::GrafanaDashboards { port, .. } => *port,
+            | Question::GrafanaDashboards { port, .. }
+            | Question::Retention { port, .. }
+            | Question::LokiConfiguration { port, .. }
+            | Question::LogLine { port, .. }
+            | Question::Panels { port, .. } => *port,
         }
     }
 
@@ -132,7 +189,20 @@ impl Check {
         match &self.question {
             Question::GrafanaLogin { password, .. }
             | Question::GrafanaDatasources { password, .. }
-            | Question::GrafanaDashboards { password, .. } => Some(password),
+            | Question::GrafanaDashboards { password, .. }
+            | Question::Panels { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+
+    /// How long it may take to hold, where that is less than the time for all checks.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match &self.question {
+            // A collector looks for new lines every few seconds, and sends them in batches.
+            Question::LogLine { .. } => Some(Duration::from_secs(60)),
+            // A rate needs two scrapes.
+            Question::Panels { .. } => Some(Duration::from_secs(90)),
             _ => None,
         }
     }
@@ -167,9 +237,31 @@ pub struct Finding {
     pub remedy: String,
     /// Milliseconds from the first question to this answer.
     pub took_ms: u64,
+    /// More of what was found, line by line: every difference, a container's last words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<String>,
 }
 
 impl Finding {
+    /// The finding of what is not a question to a service: a fact about host or containers.
+    #[must_use]
+    pub fn fact(check: &str, expected: &str, verdict: Result<String, (String, String)>) -> Self {
+        let (status, found, remedy) = match verdict {
+            Ok(found) => (Status::Holds, found, String::new()),
+            Err((found, remedy)) => (Status::Fails, found, remedy),
+        };
+        Self {
+            check: check.to_owned(),
+            service: String::new(),
+            status,
+            expected: expected.to_owned(),
+            found,
+            remedy,
+            took_ms: 0,
+            detail: Vec::new(),
+        }
+    }
+
     /// Whether this stops a rollout.
     #[must_use]
     pub fn fails(&self) -> bool {

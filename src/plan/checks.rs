@@ -2,6 +2,7 @@
 
 use crate::error::{Place, Problem};
 use crate::plan::check::{Check, ConfigurationOf, Question};
+use crate::plan::panels;
 use crate::stack::{Release, Service, Verify, has_extension, is_yaml};
 use crate::yaml::{Document, Value};
 
@@ -27,6 +28,32 @@ pub fn checks(release: &Release) -> Result<Vec<Check>, Vec<Problem>> {
     if problems.is_empty() { Ok(checks) } else { Err(problems) }
 }
 
+/// The checks of a release that act or take a while (`provision verify --probes`). `nonce` is a word that
+/// stands nowhere else; whoever asks writes it where the checks look for it.
+#[must_use]
+pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, service) in &release.services {
+        let (what, question) = match &service.verify {
+            Some(Verify::Loki { port, .. }) => {
+                let jobs = vec!["docker".to_owned(), "journal".to_owned()];
+                ("canary", Question::LogLine { port: *port, nonce: nonce.to_owned(), jobs })
+            }
+            Some(Verify::Grafana { port, user, password, may_be_empty }) => {
+                let queries = panels::queries(release, service, may_be_empty);
+                if queries.is_empty() {
+                    continue;
+                }
+                let (port, user, password) = (*port, user.clone(), password.clone());
+                ("panels", Question::Panels { port, user, password, queries })
+            }
+            _ => continue,
+        };
+        checks.push(Check { name: format!("{name}.{what}"), service: name.clone(), question });
+    }
+    checks
+}
+
 type Questions = Vec<(&'static str, Question)>;
 
 fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Questions, Problem> {
@@ -50,6 +77,13 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ),
                 ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
             ];
+            let (time, size) = (
+                flag(release, service, "--storage.tsdb.retention.time="),
+                flag(release, service, "--storage.tsdb.retention.size="),
+            );
+            if time.is_some() || size.is_some() {
+                list.push(("retention", Question::Retention { port: *port, time, size }));
+            }
             let alerting = document.value().get("alerting").and_then(|a| a.get("alertmanagers"));
             if alerting.and_then(Value::as_sequence).is_some_and(|list| !list.is_empty()) {
                 list.push(("alertmanagers", Question::Alertmanagers { port: *port }));
@@ -66,7 +100,14 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ),
             ])
         }
-        Verify::Grafana { port, user, password } => {
+        Verify::Loki { port, config } => {
+            let (_, sent) = configuration(release, config)?;
+            Ok(vec![
+                ready(*port, "/ready"),
+                ("configuration", Question::LokiConfiguration { port: *port, sent }),
+            ])
+        }
+        Verify::Grafana { port, user, password, .. } => {
             let (port, user, password) = (*port, user.clone(), password.clone());
             let mut list = vec![
                 ("health", Question::GrafanaHealth { port }),
@@ -107,6 +148,16 @@ fn configuration(release: &Release, path: &str) -> Result<(Document, String), Pr
         problems.into_iter().next().unwrap_or_else(|| Problem::new(Place::file(path), "is not YAML", ""))
     })?;
     Ok((document, text))
+}
+
+/// The value of a flag in the service's `command:`.
+fn flag(release: &Release, service: &Service, prefix: &str) -> Option<String> {
+    let file = release.files.get(&release.compose_file)?;
+    let document = Document::parse(&release.compose_file, &String::from_utf8_lossy(&file.content)).ok()?;
+    let definition = document.value().get("services")?.get(service.name.as_str())?;
+    sequence(definition, "command").filter_map(Value::as_str).find_map(|word| {
+        word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned)
+    })
 }
 
 fn sequence<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -8,6 +8,7 @@ mod checks;
 mod labels;
 mod make;
 mod manifest;
+mod panels;
 mod requirements;
 mod seal;
 mod state;
@@ -16,7 +17,7 @@ mod step;
 mod testing;
 
 pub use bundle::{Bundle, archive};
-pub use checks::checks;
+pub use checks::{checks, probes};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
 pub use make::{Plan, ServiceChange, make};
 pub use manifest::manifest;
