@@ -60,6 +60,10 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
     let ready = |port: u16, path: &str| ("ready", Question::Ready { port, path: path.to_owned() });
     match verify {
         Verify::Http { port, path } => Ok(vec![ready(*port, path)]),
+        Verify::Loki { port, config } => {
+            configuration(release, config)?;
+            Ok(vec![ready(*port, "/ready")])
+        }
         Verify::Prometheus { port, config } => {
             let (document, sent) = configuration(release, config)?;
             let mut list = vec![

@@ -54,6 +54,30 @@ pub(super) fn read(
     if reader.problems.is_empty() { Ok(compose) } else { Err(reader.problems) }
 }
 
+/// The services of a compose file as templates see them: a list of `{name, container, one_shot}`, empty where
+/// the text is no compose file.
+pub(super) fn declared(text: &str, project: &str) -> Value {
+    let compose: Value = serde_yaml::from_str(text).unwrap_or_default();
+    let services = compose.get("services").and_then(Value::as_mapping).into_iter().flatten();
+    let entry = |(name, definition): (&Value, &Value)| {
+        let name = name.as_str()?;
+        let one_shot = definition.get("x-provision").and_then(|own| own.get("one_shot"));
+        let entry = [
+            ("name", Value::from(name)),
+            ("container", Value::from(container(name, definition, project))),
+            ("one_shot", Value::from(one_shot.and_then(Value::as_bool).unwrap_or_default())),
+        ];
+        Some(Value::Mapping(entry.into_iter().map(|(key, value)| (Value::from(key), value)).collect()))
+    };
+    Value::Sequence(services.filter_map(entry).collect())
+}
+
+/// The name of a service's container.
+fn container(name: &str, definition: &Value, project: &str) -> String {
+    let own = definition.get("container_name").and_then(Value::as_str);
+    own.map_or_else(|| format!("{project}-{name}-1"), str::to_owned)
+}
+
 struct Reader<'a> {
     document: &'a Document,
     compose_file: &'a str,
@@ -165,7 +189,7 @@ impl Reader<'_> {
         let secrets = self.secrets(name, &extension, &mounts);
         Service {
             name: name.to_owned(),
-            container: text("container_name").unwrap_or_else(|| format!("{}-{name}-1", self.project)),
+            container: container(name, definition, self.project),
             definition: digest(canonical(definition).as_bytes()),
             image,
             uid: extension.uid,

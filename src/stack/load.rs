@@ -45,10 +45,13 @@ pub fn load(environment: &Environment) -> Result<Release> {
     if !problems.is_empty() {
         // Rendered with wrong values there would be mistakes that are none.
         let (templates, _, _) = split(&folder, sources);
-        problems.extend(render::mistakes(&folder, &templates, &values));
+        problems.extend(
+            render::Templates::prepare(&folder, &templates, &values)
+                .map_or_else(|problems| problems, render::Templates::problems),
+        );
         return Err(fail(problems));
     }
-    let files = rendered(&folder, sources, &values).map_err(fail)?;
+    let files = rendered(environment, &folder, sources, &values).map_err(fail)?;
     let release = assemble(environment, &folder, files).map_err(fail)?;
     Ok(release)
 }
@@ -137,13 +140,26 @@ fn split(
 
 /// Renders the templates, copies the rest, and parses what says that it is YAML or JSON.
 fn rendered(
+    environment: &Environment,
     folder: &str,
     sources: BTreeMap<String, Vec<u8>>,
     values: &BTreeMap<String, Value>,
 ) -> std::result::Result<BTreeMap<String, File>, Vec<Problem>> {
-    let (templates, mut files, mut problems) = split(folder, sources);
-    match render::render(folder, &templates, values) {
-        Ok(rendered) => {
+    let (texts, mut files, mut problems) = split(folder, sources);
+    match render::Templates::prepare(folder, &texts, values) {
+        Ok(mut templates) => {
+            let mut rendered = templates.render(render::is_compose_file, values);
+            // The other files may name the services. Where the compose file is wrong they are rendered without,
+            // so that their mistakes are found as well.
+            let copied = |path: &String| files.get(path).map(|file| String::from_utf8_lossy(&file.content));
+            let compose_file = rendered.values().next().map(|text| text.as_str().into());
+            let compose_file = compose_file
+                .or_else(|| files.keys().find(|path| render::is_compose_file(path)).and_then(copied));
+            let services = compose::declared(&compose_file.unwrap_or_default(), &environment.project);
+            let mut values = values.clone();
+            values.insert(render::SERVICES.to_owned(), services);
+            rendered.extend(templates.render(|path| !render::is_compose_file(path), &values));
+            problems.extend(templates.problems());
             for (path, text) in rendered {
                 // A template that renders to nothing belongs to a component that is switched off.
                 if text.trim().is_empty() {
@@ -201,15 +217,8 @@ fn assemble(
     folder: &str,
     mut files: BTreeMap<String, File>,
 ) -> std::result::Result<Release, Vec<Problem>> {
-    let candidates: Vec<String> = files
-        .keys()
-        .filter(|path| {
-            !path.contains('/')
-                && (path.starts_with("docker-compose.") || path.starts_with("compose."))
-                && is_yaml(path)
-        })
-        .cloned()
-        .collect();
+    let candidates: Vec<String> =
+        files.keys().filter(|path| render::is_compose_file(path)).cloned().collect();
     let [compose_file] = candidates.as_slice() else {
         let what =
             if candidates.is_empty() { "has no compose file" } else { "has more than one compose file" };

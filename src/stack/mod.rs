@@ -4,6 +4,7 @@
 
 mod compose;
 mod keys;
+mod kinds;
 mod load;
 mod release;
 mod render;

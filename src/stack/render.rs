@@ -12,84 +12,99 @@ use crate::yaml::{Value, suggestion};
 /// The ending of a template's name; the rendered file has none.
 pub(super) const SUFFIX: &str = ".tera";
 
-/// What is wrong with the templates whatever the values are: syntax, names that nothing defines. `values`
-/// are looked at for their names only.
-pub(super) fn mistakes(
-    folder: &str,
-    templates: &BTreeMap<String, String>,
-    values: &BTreeMap<String, Value>,
-) -> Vec<Problem> {
-    prepare(folder, templates, values).map_or_else(|problems| problems, |prepared| prepared.problems)
-}
+/// The name under which templates other than the compose file find what the compose file declares: a list of
+/// `{name, container, one_shot}`.
+pub(super) const SERVICES: &str = "services";
 
-/// The templates that can be rendered, and what is wrong with the others.
-struct Prepared<'a> {
+/// A stack's templates, parsed, and what is wrong with those that cannot be rendered.
+pub(super) struct Templates<'a> {
+    folder: &'a str,
+    texts: &'a BTreeMap<String, String>,
     tera: Tera,
     good: Vec<&'a str>,
     problems: Vec<Problem>,
 }
 
-/// Renders every template.
-///
-/// `templates` maps the path in the stack (with suffix) to its text, `folder` names the stack in messages
-/// (`stack/monitoring`), `values` is what templates can use. Gives the rendered text by path without suffix.
-///
-/// # Errors
-/// Each template's first mistake, and every variable that is not known, with file, line and column.
-pub(super) fn render(
-    folder: &str,
-    templates: &BTreeMap<String, String>,
-    values: &BTreeMap<String, Value>,
-) -> Result<BTreeMap<String, String>, Vec<Problem>> {
-    let Prepared { tera, good, mut problems } = prepare(folder, templates, values)?;
-    let mut context = Context::new();
-    for (name, value) in values {
-        context.insert(name.clone(), value);
-    }
-    let mut rendered = BTreeMap::new();
-    for path in good {
-        match tera.render(path, &context) {
-            Ok(text) => {
-                let path = path.strip_suffix(SUFFIX).unwrap_or(path);
-                rendered.insert(path.to_owned(), text);
+impl<'a> Templates<'a> {
+    /// Parses the templates and looks for what is wrong whatever the values are: syntax, names that nothing
+    /// defines. `texts` maps the path in the stack (with suffix) to its text, `folder` names the stack in
+    /// messages (`stack/monitoring`), `values` are looked at for their names only.
+    ///
+    /// # Errors
+    /// What keeps all of them from being rendered.
+    pub(super) fn prepare(
+        folder: &'a str,
+        texts: &'a BTreeMap<String, String>,
+        values: &BTreeMap<String, Value>,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut tera = engine();
+        // All at once: a template may include another. One that does not parse hides the others' mistakes only
+        // if it is included by them, so each is tried alone first.
+        let mut good: Vec<(&str, &str)> = Vec::new();
+        for (path, text) in texts {
+            match engine().add_raw_template(path, text) {
+                Err(error) if matches!(error.kind(), ErrorKind::SyntaxError(_)) => {
+                    problems.push(problem(folder, path, texts, &error));
+                }
+                _ => good.push((path, text)),
             }
-            Err(error) => problems.push(problem(folder, path, templates, &error)),
         }
+        if let Err(error) = tera.add_raw_templates(good.clone()) {
+            let first = good.first().map_or("", |(path, _)| path);
+            problems.push(problem(folder, first, texts, &error));
+            return Err(problems);
+        }
+        let mut with_services = values.clone();
+        with_services.insert(SERVICES.to_owned(), Value::Sequence(Vec::new()));
+        good.retain(|(path, text)| {
+            let values = if is_compose_file(path) { values } else { &with_services };
+            let mut unknown = unknown_variables(&tera, folder, path, text, values);
+            unknown.extend(keys::unknown(&format!("{folder}/{path}"), text, values));
+            let is_good = unknown.is_empty();
+            problems.extend(unknown);
+            is_good
+        });
+        let good = good.into_iter().map(|(path, _)| path).collect();
+        Ok(Self { folder, texts, tera, good, problems })
     }
-    if problems.is_empty() { Ok(rendered) } else { Err(problems) }
+
+    /// Renders those templates whose path `which` takes: text by path without suffix. What fails is kept as a
+    /// problem.
+    pub(super) fn render(
+        &mut self,
+        which: impl Fn(&str) -> bool,
+        values: &BTreeMap<String, Value>,
+    ) -> BTreeMap<String, String> {
+        let mut context = Context::new();
+        for (name, value) in values {
+            context.insert(name.clone(), value);
+        }
+        let mut rendered = BTreeMap::new();
+        for path in self.good.iter().filter(|path| which(path)) {
+            match self.tera.render(path, &context) {
+                Ok(text) => {
+                    let path = path.strip_suffix(SUFFIX).unwrap_or(path);
+                    rendered.insert(path.to_owned(), text);
+                }
+                Err(error) => self.problems.push(problem(self.folder, path, self.texts, &error)),
+            }
+        }
+        rendered
+    }
+
+    /// Each template's first mistake, and every variable that is not known, with file, line and column.
+    pub(super) fn problems(self) -> Vec<Problem> {
+        self.problems
+    }
 }
 
-fn prepare<'a>(
-    folder: &str,
-    templates: &'a BTreeMap<String, String>,
-    values: &BTreeMap<String, Value>,
-) -> Result<Prepared<'a>, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let mut tera = engine();
-    // All at once: a template may include another. One that does not parse hides the others' mistakes only
-    // if it is included by them, so each is tried alone first.
-    let mut good: Vec<(&str, &str)> = Vec::new();
-    for (path, text) in templates {
-        match engine().add_raw_template(path, text) {
-            Err(error) if matches!(error.kind(), ErrorKind::SyntaxError(_)) => {
-                problems.push(problem(folder, path, templates, &error));
-            }
-            _ => good.push((path, text)),
-        }
-    }
-    if let Err(error) = tera.add_raw_templates(good.clone()) {
-        let first = good.first().map_or("", |(path, _)| path);
-        problems.push(problem(folder, first, templates, &error));
-        return Err(problems);
-    }
-    good.retain(|(path, text)| {
-        let mut unknown = unknown_variables(&tera, folder, path, text, values);
-        unknown.extend(keys::unknown(&format!("{folder}/{path}"), text, values));
-        let is_good = unknown.is_empty();
-        problems.extend(unknown);
-        is_good
-    });
-    Ok(Prepared { tera, good: good.into_iter().map(|(path, _)| path).collect(), problems })
+/// Whether a path of a stack, with or without the templates' suffix, is its compose file.
+pub(super) fn is_compose_file(path: &str) -> bool {
+    let name = path.strip_suffix(SUFFIX).unwrap_or(path);
+    !name.contains('/')
+        && (name.starts_with("docker-compose.") || name.starts_with("compose."))
+        && super::is_yaml(name)
 }
 
 fn engine() -> Tera {
@@ -202,9 +217,12 @@ mod tests {
             ("odd".to_owned(), serde_yaml::from_str("{a: 'x: \"y\"'}").unwrap()),
         ]);
         let templates = BTreeMap::from([("a.yml.tera".to_owned(), text.to_owned())]);
-        render("stack/m", &templates, &values).map(|files| files["a.yml"].clone()).map_err(|problems| {
+        let shown = |problems: Vec<Problem>| -> String {
             problems.iter().map(|p| format!("{}: {} | {}\n", p.place, p.what, p.hint)).collect()
-        })
+        };
+        let mut templates = Templates::prepare("stack/m", &templates, &values).map_err(shown)?;
+        let mut files = templates.render(|_| true, &values);
+        files.remove("a.yml").ok_or_else(|| shown(templates.problems()))
     }
 
     #[test]

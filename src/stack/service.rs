@@ -75,6 +75,13 @@ pub enum Verify {
         #[serde(default)]
         may_be_empty: BTreeMap<String, String>,
     },
+    /// A Loki server.
+    Loki {
+        /// Port.
+        port: u16,
+        /// Its configuration, a path in the stack.
+        config: String,
+    },
     /// Anything that answers 200 at a path when it is ready.
     Http {
         /// Port.

@@ -44,8 +44,7 @@ fn no_secret_is_found_outside_of_tmpfs() {
             tr '\\0' '\\n' <\"$process/environ\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"$process environ\" >>/dev/shm/hits; \
           done; echo >>/dev/shm/rounds; done";
     vps("rm -f /dev/shm/enough /dev/shm/hits /dev/shm/rounds");
-    let watcher =
-        Command::new("docker").args(["exec", "-d", &container("vps"), "sh", "-c", watch]).status();
+    let watcher = Command::new("docker").args(["exec", "-d", &container("vps"), "sh", "-c", watch]).status();
     assert!(watcher.unwrap().success());
     // A secret that is gone from tmpfs makes the deploy seal and send all of them again.
     vps("rm /run/provision/koprogo-monitoring/alertmanager/smtp_password");
