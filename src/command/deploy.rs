@@ -104,6 +104,7 @@ impl Deploy<'_> {
         );
         self.findings = found;
         self.findings.extend(more);
+        reach::explain(self.loaded, self.host, &session, &mut self.findings, self.events).await;
         session.close().await;
         fail_on(&self.findings, Kind::CheckFailed, "prove the running release")?;
         clock.done(format!("{} checks hold", self.findings.len()));
@@ -184,6 +185,8 @@ impl Deploy<'_> {
             reach::containers(self.loaded, self.host, &link.session, state, timeout, self.events).await;
         self.findings.extend(checks);
         if self.findings.iter().any(Finding::fails) {
+            // Before the way back, which takes the containers away.
+            reach::explain(self.loaded, self.host, &link.session, &mut self.findings, self.events).await;
             let clock = Clock::start(self.events, &self.name(), Stage::Return);
             self.tell(link, activation, order, Answer::Return).await?;
             let ended =

@@ -10,7 +10,7 @@ use super::interrupt::Interrupt;
 use super::project::{self, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::outcome::{ExitCode, Outcome};
 
 /// Loads the environment and makes its secrets unprintable.
@@ -24,6 +24,10 @@ pub(super) fn load(
     let names = loaded.secrets.names().filter_map(|name| loaded.secrets.get(name).cloned());
     context.output.redact(names);
     let environment = &loaded.environment;
+    let _ = events.send(Event::Loaded {
+        environment: environment.name.clone(),
+        release: loaded.generated.id.to_string(),
+    });
     clock.done(format!(
         "{}: {} files, {} services, {}",
         environment.name,

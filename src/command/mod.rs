@@ -6,6 +6,7 @@ mod hosts;
 mod interrupt;
 mod logs;
 mod plan;
+mod probes;
 mod project;
 mod reach;
 mod returned;
@@ -20,7 +21,7 @@ use clap::{Parser, Subcommand};
 
 use crate::error::Result;
 use crate::outcome::ExitCode;
-use crate::report::{Format, Output, Reporter};
+use crate::report::{Files, Format, Output, Reporter};
 
 /// Puts a Docker Compose stack on servers over SSH and proves that it runs.
 #[derive(Debug, Parser)]
@@ -37,6 +38,16 @@ struct Cli {
     output: Format,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// How to report: what a command asks for goes before the option of all commands.
+    fn format(&self) -> Format {
+        match &self.command {
+            Command::Verify(arguments) if arguments.quiet => Format::Quiet,
+            _ => self.output,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,15 +69,11 @@ enum Command {
     Deploy {
         /// The environment
         environment: Option<String>,
+        #[command(flatten)]
+        reports: ReportFiles,
     },
     /// Prove that the stack runs
-    Verify {
-        /// The environment
-        environment: Option<String>,
-        /// Give up after this time [default: `deploy.verify_timeout` of the inventory]
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
-        timeout: Option<std::time::Duration>,
-    },
+    Verify(verify::Arguments),
     /// Reach the stack's web pages from here, until Ctrl-C
     Tunnel {
         /// The environment
@@ -96,9 +103,50 @@ enum Command {
         #[arg(long)]
         fingerprint: Option<String>,
     },
+    /// Print the JSON schema of the lines of --output json
+    Schema,
     /// Keep the secrets of an environment: one encrypted file
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+}
+
+/// Files that a run leaves behind.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct ReportFiles {
+    /// Write the checks as `JUnit` XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a page for a browser: timeline, checks, plan
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Command {
+    /// The word for reports.
+    fn word(&self) -> &'static str {
+        match self {
+            Command::Check { .. } => "check",
+            Command::Plan { .. } => "plan",
+            Command::Deploy { .. } => "deploy",
+            Command::Verify(_) => "verify",
+            Command::Tunnel { .. } => "tunnel",
+            Command::Logs { .. } => "logs",
+            Command::Trust { .. } => "trust",
+            Command::Schema => "schema",
+            Command::Secrets(_) => "secrets",
+        }
+    }
+
+    /// The files that it leaves behind.
+    fn files(&self, root: &Path) -> Files {
+        let reports = match self {
+            Command::Deploy { reports, .. } => reports.clone(),
+            Command::Verify(arguments) => arguments.reports.clone(),
+            _ => ReportFiles::default(),
+        };
+        let title = format!("provision {}", self.word());
+        Files { title, junit: reports.junit, html: reports.report, root: root.to_owned() }
+    }
 }
 
 fn duration(text: &str) -> std::result::Result<std::time::Duration, String> {
@@ -111,11 +159,12 @@ struct Context<'a> {
     identity: Option<&'a Path>,
     output: &'a Output,
     format: Format,
+    files: Files,
 }
 
 impl Context<'_> {
     fn reporter(&self) -> Reporter {
-        Reporter::start(self.output.clone(), self.format)
+        Reporter::start(self.output.clone(), self.format, self.files.clone())
     }
 }
 
@@ -129,11 +178,17 @@ pub async fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
         }
     };
-    let output = Output::default();
-    match run(&cli, &output).await {
+    let output = Output::of_process();
+    let root = project::root(&cli.directory).unwrap_or_else(|_| cli.directory.clone());
+    let files = cli.command.files(&root);
+    let result = match files.prepare() {
+        Ok(()) => run(&cli, &output, &files).await,
+        Err(error) => Err(error),
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
-            let mut reporter = Reporter::start(output, cli.output);
+            let mut reporter = Reporter::start(output, cli.format(), files);
             reporter.finish().await;
             reporter.error(&error);
             let code = error.kind().exit_code();
@@ -143,20 +198,24 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
+async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
     let root = match &cli.command {
+        Command::Schema => cli.directory.clone(),
         Command::Secrets(command) if !command.needs_project() => cli.directory.clone(),
         _ => project::root(&cli.directory)?,
     };
-    let context = Context { root: &root, identity: cli.identity.as_deref(), output, format: cli.output };
+    let identity = cli.identity.as_deref();
+    let context = Context { root: &root, identity, output, format: cli.format(), files: files.clone() };
     match &cli.command {
         Command::Check { environment } => check::run(&context, environment.as_deref()).await,
         Command::Plan { environment, detailed_exitcode } => {
             plan::run(&context, environment.as_deref(), *detailed_exitcode).await
         }
-        Command::Deploy { environment } => hosts::deploy(&context, environment.as_deref()).await,
-        Command::Verify { environment, timeout } => {
-            verify::run(&context, environment.as_deref(), *timeout).await
+        Command::Deploy { environment, .. } => hosts::deploy(&context, environment.as_deref()).await,
+        Command::Verify(arguments) => verify::run(&context, arguments).await,
+        Command::Schema => {
+            output.line(crate::report::schema().trim_end());
+            Ok(ExitCode::Ok)
         }
         Command::Tunnel { environment, host } => {
             tunnel::run(&context, environment.as_deref(), host.as_deref()).await

@@ -17,6 +17,8 @@ pub(super) struct Loaded {
     pub release: Release,
     pub generated: Generated,
     pub checks: Vec<Check>,
+    /// Checks that the inventory leaves out (`verify: {skip: …}`).
+    pub skipped: Vec<Check>,
 }
 
 /// The nearest folder upwards from `start` that has `inventory/`.
@@ -70,7 +72,11 @@ pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> 
         .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
         .collect();
     let generated = plan::generate(&release, &fingerprints);
-    Ok(Arc::new(Loaded { environment, secrets, release, generated, checks }))
+    let skip = &environment.verify.skip;
+    let (skipped, checks) = checks
+        .into_iter()
+        .partition(|check| skip.iter().any(|pattern| crate::verify::select::matches(pattern, &check.name)));
+    Ok(Arc::new(Loaded { environment, secrets, release, generated, checks, skipped }))
 }
 
 /// The secrets, where the release needs some or there is a file.

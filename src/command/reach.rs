@@ -11,9 +11,9 @@ use crate::event::{self, Event, Stage};
 use crate::host;
 use crate::inventory::Host;
 use crate::plan::HostState;
-use crate::plan::check::{Check, Finding};
-use crate::ssh::{self, Forwarded, Options, Session};
-use crate::verify::{Forward, Opened, Run, containers};
+use crate::plan::check::{Check, Finding, Status};
+use crate::ssh::{self, Forwarded, Line, Options, Session};
+use crate::verify::{Forward, Opened, Run, containers, exposure, select};
 
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -78,12 +78,22 @@ pub(super) struct Reached {
 /// # Errors
 /// Those of connection and probe.
 pub(super) async fn reach(loaded: &Loaded, host: &Host, events: &event::Sender) -> Result<Reached> {
+    reach_for(loaded, host, &loaded.checks, events).await
+}
+
+/// As [`reach`], with the streams for these checks only.
+pub(super) async fn reach_for(
+    loaded: &Loaded,
+    host: &Host,
+    checks: &[Check],
+    events: &event::Sender,
+) -> Result<Reached> {
     let session = connect(loaded, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let forward = OverSsh(session.clone());
     let (state, opened) = tokio::join!(
         host::probe(&session, host, &loaded.environment),
-        crate::verify::open_all(&loaded.checks, &forward)
+        crate::verify::open_all(checks, &forward)
     );
     let state = state?;
     let docker = match state.docker.as_deref() {
@@ -108,7 +118,9 @@ pub(super) async fn containers(
     let until = tokio::time::Instant::now() + timeout;
     let mut said = String::new();
     loop {
-        let findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
+        let mut findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
+        findings.push(exposure::inside(&state));
+        leave_out(loaded, &mut findings);
         let starting: Vec<&str> = state
             .containers
             .iter()
@@ -137,6 +149,67 @@ pub(super) async fn containers(
             Ok(seen) => state = seen,
             Err(_) => return findings,
         }
+    }
+}
+
+/// Marks what the inventory leaves out. A container is never left out: the host itself waits for it.
+fn leave_out(loaded: &Loaded, findings: &mut [Finding]) {
+    let skip = &loaded.environment.verify.skip;
+    for finding in findings.iter_mut().filter(|finding| !finding.check.ends_with(".container")) {
+        if skip.iter().any(|pattern| select::matches(pattern, &finding.check)) {
+            *finding = skipped(&finding.check, &finding.service, &finding.expected);
+        }
+    }
+}
+
+/// The finding of a check that the inventory leaves out.
+pub(super) fn skipped(check: &str, service: &str, expected: &str) -> Finding {
+    Finding {
+        service: service.to_owned(),
+        status: Status::Skipped,
+        found: "left out by `verify: {skip: …}` of the inventory".to_owned(),
+        ..Finding::fact(check, expected, Ok(String::new()))
+    }
+}
+
+/// How many services whose checks fail are asked for their last words, and for how many lines.
+const MOST_LOGS: usize = 3;
+const LOG_LINES: u32 = 10;
+
+/// Adds the last log lines of the containers concerned to the findings that fail.
+pub(super) async fn explain(
+    loaded: &Loaded,
+    host: &Host,
+    session: &Session,
+    findings: &mut [Finding],
+    events: &event::Sender,
+) {
+    let mut services: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.fails() && !finding.service.is_empty())
+        .map(|finding| finding.service.clone())
+        .collect();
+    services.sort();
+    services.dedup();
+    for service in services.into_iter().take(MOST_LOGS) {
+        let Ok(mut lines) = host::logs(session, host, &loaded.environment, &service, LOG_LINES, false).await
+        else {
+            continue;
+        };
+        let mut said = Vec::new();
+        while let Ok(Some(Line::Out(line) | Line::Err(line))) = lines.next().await {
+            let line: String = line.chars().filter(|c| !c.is_control()).take(400).collect();
+            said.push(line);
+        }
+        if said.is_empty() || !matches!(lines.status().await, Ok(0)) {
+            continue;
+        }
+        // Once a service: several of its checks fail for one reason.
+        if let Some(finding) = findings.iter_mut().find(|f| f.fails() && f.service == service) {
+            finding.detail.push(format!("the last lines of {service}:"));
+            finding.detail.extend(said.iter().cloned());
+        }
+        let _ = events.send(Event::Log { host: host.name.to_string(), service, lines: said });
     }
 }
 

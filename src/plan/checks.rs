@@ -60,10 +60,6 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
     let ready = |port: u16, path: &str| ("ready", Question::Ready { port, path: path.to_owned() });
     match verify {
         Verify::Http { port, path } => Ok(vec![ready(*port, path)]),
-        Verify::Loki { port, config } => {
-            configuration(release, config)?;
-            Ok(vec![ready(*port, "/ready")])
-        }
         Verify::Prometheus { port, config } => {
             let (document, sent) = configuration(release, config)?;
             let mut list = vec![
@@ -159,9 +155,9 @@ fn flag(release: &Release, service: &Service, prefix: &str) -> Option<String> {
     let file = release.files.get(&release.compose_file)?;
     let document = Document::parse(&release.compose_file, &String::from_utf8_lossy(&file.content)).ok()?;
     let definition = document.value().get("services")?.get(service.name.as_str())?;
-    sequence(definition, "command").filter_map(Value::as_str).find_map(|word| {
-        word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned)
-    })
+    sequence(definition, "command")
+        .filter_map(Value::as_str)
+        .find_map(|word| word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned))
 }
 
 fn sequence<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -15,6 +15,7 @@ mod state;
 mod step;
 #[cfg(test)]
 mod testing;
+mod usage;
 
 pub use bundle::{Bundle, archive};
 pub use checks::{checks, probes};
@@ -23,5 +24,6 @@ pub use make::{Plan, ServiceChange, make};
 pub use manifest::manifest;
 pub use requirements::requirements;
 pub use seal::{SealedBundle, seal};
-pub use state::{Container, HostState};
+pub use state::{Container, HostState, Socket};
 pub use step::Step;
+pub use usage::Usage;

@@ -148,9 +148,6 @@ mod tests {
         collect(&dashboard, &mut panels);
         assert_eq!(panels.len(), 3);
         assert_eq!(source(&panels[1]["datasource"]).as_deref(), Some("loki"));
-        assert_eq!(
-            source(&serde_json::json!({"type": "loki", "uid": "${ds}"})).as_deref(),
-            Some("loki")
-        );
+        assert_eq!(source(&serde_json::json!({"type": "loki", "uid": "${ds}"})).as_deref(), Some("loki"));
     }
 }

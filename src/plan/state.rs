@@ -25,6 +25,21 @@ pub struct Container {
     pub exit_code: i32,
     /// Our label: what it was created from (see [`super::labels`]).
     pub digest: String,
+    /// The host's number of its main process; 0 when it does not run.
+    pub pid: u32,
+    /// Whether it is on the host's own network.
+    pub host_network: bool,
+    /// Addresses of the host on which docker publishes its ports: `127.0.0.1:9090`.
+    pub published: Vec<String>,
+}
+
+/// A socket that takes TCP connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// `ADDRESS:PORT`, the address as `ss` prints it.
+    pub address: String,
+    /// The processes that hold it.
+    pub pids: Vec<u32>,
 }
 
 impl Container {
@@ -78,6 +93,8 @@ pub struct HostState {
     pub containers: Vec<Container>,
     /// Whether every secret file of the current release is in tmpfs.
     pub unsealed: bool,
+    /// TCP sockets that listen on other addresses than 127.0.0.1; `None` where the host has no `ss`.
+    pub sockets: Option<Vec<Socket>>,
     /// Names of docker networks on the host.
     pub networks: BTreeSet<String>,
     /// An interrupted activation's release, if its journal is still there.

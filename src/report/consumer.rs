@@ -1,10 +1,14 @@
 //! The one consumer of events.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::bars::Bars;
-use super::{Output, json, lines, table};
+use super::record::Record;
+use super::{Files, Output, github, json, lines, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
 use crate::outcome::{ExitCode, Outcome};
@@ -18,6 +22,9 @@ pub enum Format {
     Text,
     /// Versioned JSON lines on stdout.
     Json,
+    /// One line a host, when all is done: for cron. `--quiet` of a command.
+    #[value(skip)]
+    Quiet,
 }
 
 /// Reports a command from its first event to its end.
@@ -27,16 +34,26 @@ pub struct Reporter {
     sender: Sender,
     stop: Option<oneshot::Sender<()>>,
     consumer: Option<JoinHandle<()>>,
+    record: Arc<Mutex<Record>>,
+    files: Files,
+    step: Option<github::Step>,
 }
 
 impl Reporter {
     /// Starts to consume.
     #[must_use]
-    pub fn start(output: Output, format: Format) -> Self {
+    pub fn start(output: Output, format: Format, files: Files) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
-        let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped));
-        Self { output, format, sender, stop: Some(stop), consumer: Some(consumer) }
+        let record = Arc::new(Mutex::new(Record::new(&files.title)));
+        let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped, record.clone()));
+        let step = github::Step::of_environment();
+        Self { output, format, sender, stop: Some(stop), consumer: Some(consumer), record, files, step }
+    }
+
+    /// What is inside stays whole when a holder panics: lists that grow.
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where events go.
@@ -55,17 +72,47 @@ impl Reporter {
 
     /// Shows the findings of a host as a table.
     pub fn findings(&self, host: &str, findings: &[Finding]) {
+        self.record().findings.insert(host.to_owned(), findings.to_vec());
+        match self.format {
+            Format::Text => {
+                let width = usize::from(console::Term::stdout().size().1);
+                let width = if Output::is_watched() { width } else { 160 };
+                let table = table::render(host, findings, width, console::colors_enabled());
+                if self.step.is_some() {
+                    self.output.commands(&github::group(&format!("{host}: checks"), &table));
+                    self.output.commands(&github::findings(host, findings));
+                } else {
+                    self.output.line(&table);
+                }
+            }
+            Format::Quiet => self.output.line(&table::summary(host, findings)),
+            Format::Json => {}
+        }
+    }
+
+    /// Says of a host whose checks were shown before that nothing is different.
+    pub fn unchanged(&self, host: &str, findings: &[Finding]) {
+        self.record().findings.insert(host.to_owned(), findings.to_vec());
         if self.format == Format::Text {
-            let width = usize::from(console::Term::stdout().size().1);
-            let width = if Output::is_watched() { width } else { 160 };
-            self.output.line(&table::render(host, findings, width, console::colors_enabled()));
+            self.output.line(&lines::timed(&table::summary(host, findings)));
         }
     }
 
     /// Shows an error.
     pub fn error(&self, error: &Error) {
+        self.record().errors.push(error.clone());
         match self.format {
-            Format::Text => self.output.error(error),
+            Format::Text => {
+                self.output.error(error);
+                if let Some(step) = &self.step {
+                    self.output.commands(&step.error(error, &self.files.root));
+                }
+            }
+            Format::Quiet => {
+                let host = error.host_name().map_or_else(String::new, |host| format!("{host}: "));
+                let text: String = format!("{host}FAIL: failed to {error}").replace(['\n', '\r'], " ");
+                self.output.line(&text);
+            }
             Format::Json => self.output.line(&json::error(error)),
         }
     }
@@ -84,14 +131,26 @@ impl Reporter {
             self.error(&error);
             Outcome::Failed(error.kind().exit_code())
         });
+        self.record().outcomes.push((name.to_owned(), outcome));
         if self.format == Format::Json {
             self.output.line(&json::outcome(name, outcome));
         }
         outcome
     }
 
-    /// Ends the report.
+    /// Ends the report, and writes the files that were asked for.
     pub fn end(&self, code: ExitCode) {
+        let clean = |text: &str| self.output.clean(text);
+        let record = self.record().clone();
+        let mut complaints = self.files.write(&record, code, &clean);
+        if let Some(step) = &self.step
+            && let Err(error) = step.end(&record, code, &clean)
+        {
+            complaints.push(format!("warning: GitHub's summary or outputs were not written: {error}"));
+        }
+        for complaint in complaints {
+            self.output.complain(&complaint);
+        }
         if self.format == Format::Json {
             self.output.line(&json::end(code));
         }
@@ -103,6 +162,7 @@ async fn consume(
     format: Format,
     mut events: mpsc::UnboundedReceiver<Event>,
     stopped: oneshot::Receiver<()>,
+    record: Arc<Mutex<Record>>,
 ) {
     let watched = format == Format::Text && Output::is_watched();
     let mut bars = watched.then(Bars::new);
@@ -129,7 +189,10 @@ async fn consume(
                     output.line(&lines::timed(&text));
                 }
             }
+            (Format::Quiet, _) => {}
         }
+        let now = Timestamp::now();
+        record.lock().unwrap_or_else(PoisonError::into_inner).events.push((now, event));
     }
     if let Some(bars) = &mut bars {
         bars.clear();

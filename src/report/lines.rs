@@ -38,6 +38,8 @@ pub(super) fn text(event: &Event) -> Option<String> {
             };
             format!("{host}: {}: {word}: {}", finding.check, finding.found)
         }
+        // The table and the error show them.
+        Event::Loaded { .. } | Event::Log { .. } => return None,
         Event::Warning { host, text } => format!("{}warning: {text}", prefix(host)),
     })
 }

@@ -274,6 +274,46 @@ struct Runtime {
     reload_config_success: bool,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Storage {
+    storage_retention: String,
+}
+
+/// Judges [`RUNTIME`]: data is kept for `time` or `size`, whichever comes first, as sent.
+///
+/// It prints `30d or 4GiB`, and both in its own notation.
+#[must_use]
+pub fn retention(service: &str, time: Option<&str>, size: Option<&str>, answer: &Answer) -> Verdict {
+    if let Some(verdict) = unless_ok(service, RUNTIME, answer) {
+        return verdict;
+    }
+    let found = match json::<Envelope<Storage>>(service, RUNTIME, answer) {
+        Ok(envelope) => envelope.data.storage_retention,
+        Err(verdict) => return verdict,
+    };
+    let is_there = |sent: Option<&str>, value: fn(&str) -> Option<u64>| {
+        sent.is_none_or(|sent| {
+            found
+                .split(" or ")
+                .any(|part| part == sent || value(part) == value(sent) && value(sent).is_some())
+        })
+    };
+    if is_there(time, scalar::milliseconds) && is_there(size, scalar::bytes) {
+        return Verdict::Holds(format!("keeps {found}"));
+    }
+    let sent: Vec<&str> = [time, size].into_iter().flatten().collect();
+    Verdict::not_yet(
+        format!(
+            "{service} keeps data for another time: storageRetention: sent {}, running {found}",
+            sent.join(" or ")
+        ),
+        format!(
+            "Retention is set when it starts: look at `command:` of {service} in the compose file, and deploy."
+        ),
+    )
+}
+
 /// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded.
 #[must_use]
 pub fn configuration(service: &str, sent: &str, config: &Answer, runtime: &Answer) -> Verdict {
