@@ -24,10 +24,11 @@ lab: packages ## Only the throw-away VPS
 packages:
 	tests/packages.sh
 
-lint: packages ## Formatting, clippy, shellcheck
+lint: packages ## Formatting, clippy, shellcheck, actionlint
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	tests/shellcheck.sh
+	tests/actionlint.sh
 
 test: lint ## All tests, the lab included
 	$(CARGO) build --locked --bins --examples

@@ -180,10 +180,13 @@ pub async fn main() -> ExitCode {
     };
     let output = Output::of_process();
     let root = project::root(&cli.directory).unwrap_or_else(|_| cli.directory.clone());
-    let files = cli.command.files(&root);
+    let mut files = cli.command.files(&root);
     let result = match files.prepare() {
         Ok(()) => run(&cli, &output, &files).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            (files.junit, files.html) = (None, None);
+            Err(error)
+        }
     };
     match result {
         Ok(code) => code,

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn a_cut_answer_is_an_error() {
         let error = parse(&output("provision-overhead 1\ncpus 2\n")).unwrap_err();
-        insta::assert_snapshot!(error, @"");
+        insta::assert_snapshot!(error, @"measure the overhead: exit status 1: sh: no such file");
         assert!(parse(&output("provision-overhead 1\nmemory loki x\nend\n")).is_err());
     }
 }

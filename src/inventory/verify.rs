@@ -62,6 +62,6 @@ mod tests {
         assert_eq!((found.budget.memory, found.skip.as_slice()), (600 << 20, &["a".to_owned()][..]));
         assert_eq!(found.budget.disk, 15 << 30);
         let wrong = verify(&layer("{disk: 15}"), &layer("{cpu_percent: 0}")).unwrap_err();
-        insta::assert_snapshot!(format!("{wrong:?}"), @"");
+        insta::assert_snapshot!(format!("{wrong:?}"), @r#"[("disk", "`15` is not a size", "Like 500MB or 15GB."), ("cpu_percent", "0 is not a share of the CPUs", "Percent of all CPUs of the host: above 0, at most 100.")]"#);
     }
 }

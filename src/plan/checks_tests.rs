@@ -98,14 +98,18 @@ fn the_whole_stack_is_asked_everything() {
     insta::assert_snapshot!(names.join("\n"), @r"
     alertmanager.ready
     alertmanager.configuration
+    alloy.ready
     grafana.health
     grafana.login
     grafana.datasources
     grafana.dashboards
+    loki.ready
+    loki.configuration
     prometheus.ready
     prometheus.configuration
     prometheus.rules
     prometheus.targets
+    prometheus.retention
     prometheus.alertmanagers
     ");
     let sources = checks.iter().find_map(|check| match &check.question {

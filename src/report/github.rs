@@ -272,16 +272,58 @@ mod tests {
             step.error(&record.errors[1], Path::new("/nowhere")),
             findings("vps", &record.findings["vps"]),
         ];
-        insta::assert_snapshot!(all.join("\n"), @"");
+        insta::assert_snapshot!(all.join("\n"), @r"
+        ::error title=vps%3A failed to prove the new release::x: 50%25 of,%0Ait%0AWait.
+        ::error file=inventory/prod.yml,line=1,col=1,title=failed to load prod::is wrong%0ADo this.
+        ::error title=failed to load prod::inventory/prod.yml:1:1: is wrong%0ADo this.
+        ::error title=vps%3A prometheus.targets does not hold::job <node> is down%0ASee its log & wait.
+        ");
     }
 
     #[test]
     fn a_summary_and_outputs() {
-        insta::assert_snapshot!(summary(&sample(), ExitCode::Mixed), @"");
-        insta::assert_snapshot!(outputs(&sample(), ExitCode::Mixed), @"");
+        insta::assert_snapshot!(summary(&sample(), ExitCode::Mixed), @r"
+        ## ❌ provision deploy
+
+        Release `0123456789abcdef`
+
+        - **vps**: returned
+        - **two**: deployed
+
+        <pre>failed to prove the new release
+        x: 50% of,
+        it
+        hint: Wait.</pre>
+
+        <pre>failed to load prod
+        inventory/prod.yml:1:1: is wrong</pre>
+
+        <details open><summary>Plan for vps</summary>
+        <pre>+ &lt;a&gt; ```</pre>
+        </details>
+
+        <details open><summary>vps: 1 of 3 checks hold</summary>
+        <table><tr><th></th><th>check</th><th>found</th></tr>
+        <tr><td>✅</td><td>prometheus.ready</td><td>ready</td></tr>
+        <tr><td>❌</td><td>prometheus.targets</td><td>job &lt;node&gt; is down<br><em>See its log &amp; wait.</em></td></tr>
+        <tr><td>➖</td><td>loki.canary</td><td>ready</td></tr>
+        </table>
+        </details>
+        ");
+        insta::assert_snapshot!(outputs(&sample(), ExitCode::Mixed), @r"
+        outcome=mixed
+        release=0123456789abcdef
+        changes=true
+        exit_code=8
+        ");
         let mut one = sample();
         one.outcomes.truncate(1);
-        insta::assert_snapshot!(outputs(&one, ExitCode::Returned), @"");
+        insta::assert_snapshot!(outputs(&one, ExitCode::Returned), @r"
+        outcome=returned
+        release=0123456789abcdef
+        changes=false
+        exit_code=5
+        ");
     }
 
     #[test]

@@ -119,6 +119,25 @@ mod tests {
     #[test]
     fn a_run_is_suites_and_cases() {
         let clean = |text: &str| text.replace("level=error", "<redacted>");
-        insta::assert_snapshot!(render(&super::super::record::sample(), &clean), @"");
+        insta::assert_snapshot!(render(&super::super::record::sample(), &clean), @r#"
+        <?xml version="1.0" encoding="UTF-8"?>
+        <testsuites name="provision deploy" tests="5" failures="1" errors="2">
+          <testsuite name="vps" tests="3" failures="1" errors="0" skipped="1" time="4.000" timestamp="2026-11-24T10:00:00">
+            <testcase classname="prometheus" name="prometheus.ready" time="0.120"/>
+            <testcase classname="prometheus" name="prometheus.targets" time="4.000">
+              <failure message="job &lt;node&gt; is down">expected: all targets up&#10;found: job &lt;node&gt; is down&#10;hint: See its log &amp; wait.&#10;| &lt;redacted&gt; [31m::error::x</failure>
+            </testcase>
+            <testcase classname="loki" name="loki.canary" time="0.000"><skipped message="ready"/></testcase>
+          </testsuite>
+          <testsuite name="provision" tests="2" failures="0" errors="2">
+            <testcase classname="provision" name="provision deploy">
+              <error message="failed to prove the new release">x: 50% of,&#10;it&#10;hint: Wait.</error>
+            </testcase>
+            <testcase classname="provision" name="provision deploy">
+              <error message="failed to load prod">inventory/prod.yml:1:1: is wrong Do this.</error>
+            </testcase>
+          </testsuite>
+        </testsuites>
+        "#);
     }
 }

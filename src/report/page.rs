@@ -213,6 +213,65 @@ mod tests {
         assert!(page.contains("job &lt;node&gt; is down") && page.contains("&lt;redacted&gt;"));
         assert!(!page.contains('\u{1b}') && !page.contains("Wait."));
         let body = page.split_once("<main>").unwrap().1;
-        insta::assert_snapshot!(body, @"");
+        insta::assert_snapshot!(body, @r#"
+        <header>
+        <h1>provision deploy</h1>
+        <p class="bad"><strong>vps: failed (returned), two: deployed</strong></p>
+        <p>2026-11-24 10:00:00 UTC · release <code>0123456789abcdef</code></p>
+        </header>
+        <section class="error">
+        <h2>vps: failed to prove the new release</h2>
+        <p>x: 50% of,
+        it</p>
+        <p class="hint">&lt;redacted&gt;</p>
+        </section>
+        <section class="error">
+        <h2>failed to load prod</h2>
+        <p>inventory/prod.yml:1:1: is wrong Do this.</p>
+        </section>
+        <section>
+        <h2>Timeline</h2>
+        <p class="note">8.9 s in all</p>
+        <ol class="timeline">
+        <li class="stage" title="prod"><span class="label">load</span><span class="track"><span class="bar" style="left:0.0%;width:0.5%"></span></span><span class="time">9 ms</span></li>
+        </ol>
+        <h3>vps</h3>
+        <ol class="timeline">
+        <li class="stage" title="done"><span class="label">connect</span><span class="track"><span class="bar" style="left:0.2%;width:4.4%"></span></span><span class="time">400 ms</span></li>
+        <li class="stage" title="done"><span class="label">probe</span><span class="track"><span class="bar" style="left:5.0%;width:1.6%"></span></span><span class="time">150 ms</span></li>
+        <li class="stage" title="done"><span class="label">activate</span><span class="track"><span class="bar" style="left:7.8%;width:46.0%"></span></span><span class="time">4.1 s</span></li>
+        <li class="step" title="prometheus"><span class="label">pull</span><span class="track"><span class="bar" style="left:8.9%;width:11.2%"></span></span><span class="time">1.0 s</span></li>
+        <li class="step" title=""><span class="label">up</span><span class="track"><span class="bar" style="left:20.2%;width:33.7%"></span></span><span class="time">3.0 s</span></li>
+        <li class="fails" title="did not end"><span class="label">verify</span><span class="track"><span class="bar" style="left:54.0%;width:45.9%"></span></span><span class="time">4.0 s</span></li>
+        <li class="fails" title="job &lt;node&gt; is down"><span class="label">prometheus.targets</span><span class="track"><span class="bar" style="left:55.0%;width:44.9%"></span></span><span class="time">4.0 s</span></li>
+        <li class="holds" title="ready"><span class="label">prometheus.ready</span><span class="track"><span class="bar" style="left:98.6%;width:1.3%"></span></span><span class="time">120 ms</span></li>
+        </ol>
+        </section>
+        <section>
+        <h2>Checks of vps</h2>
+        <p class="note">1 of 3 hold</p>
+        <ul class="checks">
+        <li class="fails"><p><span class="mark">fails</span> <code>prometheus.targets</code> <span class="time">4.0 s</span></p>
+        <p>job &lt;node&gt; is down</p>
+        <p class="note">expected: all targets up</p>
+        <p class="hint">See its log &amp; wait.</p>
+        <pre>level=error [31m::error::x</pre>
+        </li>
+        <li class="skipped"><p><span class="mark">skipped</span> <code>loki.canary</code> <span class="time">0 ms</span></p>
+        <p>ready</p>
+        </li>
+        <li class="holds"><p><span class="mark">holds</span> <code>prometheus.ready</code> <span class="time">120 ms</span></p>
+        <p>ready</p>
+        </li>
+        </ul>
+        </section>
+        <section>
+        <h2>Plan for vps</h2>
+        <pre>+ &lt;a&gt; ```</pre>
+        </section>
+        </main>
+        </body>
+        </html>
+        "#);
     }
 }

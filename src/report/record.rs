@@ -237,7 +237,17 @@ mod tests {
             .iter()
             .map(|s| format!("{:>4} {} {} +{} {:?}", s.host, s.label, s.start, s.took, s.kind))
             .collect();
-        insta::assert_snapshot!(lines.join("\n"), @"");
+        insta::assert_snapshot!(lines.join("\n"), @r"
+            load 1 +9 Stage
+        vps connect 20 +400 Stage
+        vps probe 450 +150 Stage
+        vps activate 700 +4100 Stage
+        vps pull 800 +1000 Step
+        vps up 1800 +3000 Step
+        vps verify 4810 +4090 Fails
+        vps prometheus.targets 4900 +4000 Fails
+        vps prometheus.ready 8780 +120 Holds
+        ");
         assert_eq!(sample().release(), Some("0123456789abcdef"));
         assert!(sample().changes());
     }

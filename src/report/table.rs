@@ -85,7 +85,7 @@ mod tests {
                 hint: Look there.
                 | level=error no
         ");
-        insta::assert_snapshot!(summary("vps", &findings), @"");
-        insta::assert_snapshot!(summary("vps", &findings[..1]), @"");
+        insta::assert_snapshot!(summary("vps", &findings), @"vps: FAIL, 1 of 2 checks hold; b.targets: x is down");
+        insta::assert_snapshot!(summary("vps", &findings[..1]), @"vps: ok, 1 of 1 checks hold");
     }
 }

@@ -162,10 +162,19 @@ mod tests {
 
     #[test]
     fn private_addresses_hold_and_public_ones_are_named() {
-        insta::assert_snapshot!(look(&["127.0.0.1:9090", "[::1]:9090"], Some("172.17.0.1:9100")), @"");
-        insta::assert_snapshot!(look(&["0.0.0.0:9090", "[::]:9090"], Some("172.17.0.1:9100")), @"");
-        insta::assert_snapshot!(look(&[], Some("*:9100")), @"");
-        insta::assert_snapshot!(look(&[], None), @"");
+        insta::assert_snapshot!(look(&["127.0.0.1:9090", "[::1]:9090"], Some("172.17.0.1:9100")), @"Holds: 3 addresses, all private");
+        insta::assert_snapshot!(look(&["0.0.0.0:9090", "[::]:9090"], Some("172.17.0.1:9100")), @r#"
+        Fails: web publishes 0.0.0.0:9090; web publishes [::]:9090
+        Publish on 127.0.0.1 only (`ports: ["127.0.0.1:9090:9090"]`), or bind to the bridge's address; docker's published ports pass by the host's firewall.
+        "#);
+        insta::assert_snapshot!(look(&[], Some("*:9100")), @r#"
+        Fails: exporter listens on *:9100
+        Publish on 127.0.0.1 only (`ports: ["127.0.0.1:9090:9090"]`), or bind to the bridge's address; docker's published ports pass by the host's firewall.
+        "#);
+        insta::assert_snapshot!(look(&[], None), @r"
+        Fails: cannot tell where exporter listens: the host has no `ss`
+        Install iproute2 on the host, or skip the check in the inventory: `verify: {skip: [exposure.inside]}`.
+        ");
     }
 
     #[test]
@@ -191,10 +200,10 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         let finding = outside("127.0.0.1", &[port]).await;
         let text = format!("{:?}: {}", finding.status, finding.found).replace(&port.to_string(), "PORT");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"Fails: 127.0.0.1 takes connections from here on port PORT");
         drop(listener);
         let finding = outside("127.0.0.1", &[port]).await;
         let text = format!("{:?}: {}", finding.status, finding.found).replace(&port.to_string(), "PORT");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @"Holds: 127.0.0.1 takes no connection from here on PORT");
     }
 }

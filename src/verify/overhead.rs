@@ -96,12 +96,32 @@ mod tests {
 
     #[test]
     fn what_is_within_the_budget_holds_and_the_largest_are_named() {
-        insta::assert_snapshot!(look(&usage(200 << 20, 400_000, 2 << 30)), @"");
+        insta::assert_snapshot!(look(&usage(200 << 20, 400_000, 2 << 30)), @r"
+        overhead.memory Holds: 250 MB of 500 MB (prometheus 200 MB, loki 50 MB)
+
+        overhead.cpu Holds: 2.5 % over 10 s of 5.0 % (prometheus 2.0 %, loki 0.5 %)
+
+        overhead.disk Holds: 2560 MB of 15 GB (prometheus 2048 MB, loki 512 MB)
+        ");
     }
 
     #[test]
     fn what_is_above_says_so() {
-        insta::assert_snapshot!(look(&usage(500 << 20, 900_000, 14 << 30)), @"");
-        insta::assert_snapshot!(look(&Usage::default()), @"");
+        insta::assert_snapshot!(look(&usage(500 << 20, 900_000, 14 << 30)), @r"
+        overhead.memory Fails: 625 MB of 500 MB (prometheus 500 MB, loki 125 MB)
+        See which container grew; `memory:` in the inventory limits each, and the budget is `verify: {memory: …}`.
+        overhead.cpu Fails: 5.6 % over 10 s of 5.0 % (prometheus 4.5 %, loki 1.1 %)
+        See which container is busy: a longer `scrape_interval` halves the work; the budget is `verify: {cpu_percent: …}` in the inventory.
+        overhead.disk Fails: 17 GB of 15 GB (prometheus 14 GB, loki 3584 MB)
+        Look which volume grows, and lower `retention_size` or `log_retention`; the budget is `verify: {disk: …}` in the inventory.
+        ");
+        insta::assert_snapshot!(look(&Usage::default()), @r"
+        overhead.memory Fails: no container of the stack runs
+        Run `provision deploy`.
+        overhead.cpu Fails: no container of the stack runs
+        Run `provision deploy`.
+        overhead.disk Fails: no container of the stack runs
+        Run `provision deploy`.
+        ");
     }
 }

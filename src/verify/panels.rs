@@ -171,13 +171,31 @@ mod tests {
 
     #[test]
     fn all_queries_give_data_but_those_that_may_be_empty() {
-        insta::assert_snapshot!(look(200, GOOD), @"");
-        insta::assert_snapshot!(look(200, &GOOD.replace("[[1795327510520],[1]]", "[[],[]]")), @"");
-        insta::assert_snapshot!(look(207, &GOOD.replace("\"frames\":[]", "\"error\":\"parse error: unclosed\"")), @"");
-        insta::assert_snapshot!(look(200, &GOOD.replace("Q0", "A")), @"");
-        insta::assert_snapshot!(look(500, r#"{"message":"Internal Server Error"}"#), @"");
-        insta::assert_snapshot!(look(200, "<html>"), @"");
-        insta::assert_snapshot!(look(401, r#"{"message":"Invalid username or password"}"#), @"");
+        insta::assert_snapshot!(look(200, GOOD), @"holds: 2 queries answered; 1 rightly without data");
+        insta::assert_snapshot!(look(200, &GOOD.replace("[[1795327510520],[1]]", "[[],[]]")), @r"
+        not yet: 1 panel: d: CPU: no data
+        Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? One that may rightly be empty belongs into `may_be_empty` of the service's `verify`.
+        ");
+        insta::assert_snapshot!(look(207, &GOOD.replace("\"frames\":[]", "\"error\":\"parse error: unclosed\"")), @r"
+        not yet: 1 panel: d: Rare: parse error: unclosed
+        Correct the query in the dashboard, or see why its datasource refuses it. Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(200, &GOOD.replace("Q0", "A")), @r"
+        not yet: 1 panel: d: CPU: no answer
+        Correct the query in the dashboard, or see why its datasource refuses it. Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(500, r#"{"message":"Internal Server Error"}"#), @r"
+        not yet: grafana: 500 from /api/ds/query, Internal Server Error
+        Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(200, "<html>"), @r"
+        not yet: grafana: /api/ds/query answered something unexpected: <html>
+        Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(401, r#"{"message":"Invalid username or password"}"#), @r"
+        refused: grafana: 401 for the user admin, Invalid username or password
+        The password grafana_admin_password in the secrets file is not the one in Grafana's database: the file acts only at Grafana's first start. Set it with `grafana cli admin reset-admin-password --password-from-stdin` in the container of grafana. After five wrong passwords Grafana refuses the right one, too, for five minutes.
+        ");
     }
 
     #[test]
@@ -185,7 +203,10 @@ mod tests {
         let old = recorded("grafana-7.5.5/datasource-health");
         let queries = [query("CPU", "up", "")];
         let batches: Vec<_> = batches(&queries).into_iter().map(|batch| (batch, old.clone())).collect();
-        insta::assert_snapshot!(show(&judge("grafana", "admin", "p", &batches)), @"");
+        insta::assert_snapshot!(show(&judge("grafana", "admin", "p", &batches)), @r"
+        refused: grafana: 404 from /api/ds/query, Not found
+        Something else may listen on that port, or grafana serves below another path: compare the ports and URLs of grafana in the compose file.
+        ");
     }
 
     #[test]

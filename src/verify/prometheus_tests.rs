@@ -252,3 +252,19 @@ fn error_answers_are_told_as_they_are() {
     The service asks for a login that `provision` does not have: look for access rules in the configuration of prometheus.
     ");
 }
+
+#[test]
+fn data_is_kept_as_long_as_was_sent() {
+    let at = |running: &str, time: Option<&str>, size: Option<&str>| {
+        let answer = changed("prometheus-2.42/status-runtimeinfo", "\"15d\"", &format!("\"{running}\""));
+        show(&retention("prometheus", time, size, &answer))
+    };
+    // As Prometheus 3 prints both limits.
+    assert_eq!(at("30d or 4GiB", Some("30d"), Some("4GB")), "holds: keeps 30d or 4GiB");
+    assert_eq!(at("15d", Some("360h"), None), "holds: keeps 15d");
+    insta::assert_snapshot!(at("15d", Some("30d"), None), @"");
+    insta::assert_snapshot!(at("30d", Some("30d"), Some("4GB")), @"");
+    let renamed = changed("prometheus-2.42/status-runtimeinfo", "storageRetention", "retention");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &renamed)), @"");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &answer(503, "starting"))), @"");
+}

@@ -97,9 +97,21 @@ mod tests {
             let error = choose(only, skip).unwrap_err();
             format!("{error}\n{}", error.hints().join(" "))
         };
-        insta::assert_snapshot!(told(&["grafana.logn"], &[]), @"");
-        insta::assert_snapshot!(told(&[], &["graphana"]), @"");
-        insta::assert_snapshot!(told(&["nothing.like.it"], &[]), @"");
-        insta::assert_snapshot!(told(&["loki"], &["*"]), @"");
+        insta::assert_snapshot!(told(&["grafana.logn"], &[]), @r"
+        choose checks by --only grafana.logn: no check has such a name
+        Did you mean `grafana.login`?
+        ");
+        insta::assert_snapshot!(told(&[], &["graphana"]), @r"
+        choose checks by --skip graphana: no check has such a name
+        Did you mean `grafana`?
+        ");
+        insta::assert_snapshot!(told(&["nothing.like.it"], &[]), @r"
+        choose checks by --only nothing.like.it: no check has such a name
+        The checks are: grafana.login, grafana.panels, loki.ready, loki.canary.
+        ");
+        insta::assert_snapshot!(told(&["loki"], &["*"]), @r"
+        choose checks: --skip leaves none of them
+        Leave out a --skip.
+        ");
     }
 }

@@ -129,7 +129,7 @@ impl<F: Forward> TestAlert<'_, F> {
             Ok(if now.tried - before.tried > failed {
                 Ok(())
             } else if failed > 0.0 {
-                Err(format!("the mail server refused {failed} attempts"))
+                Err(format!("attempts that the mail server refused: {failed}"))
             } else {
                 Err("no mail was tried yet".to_owned())
             })
