@@ -31,6 +31,7 @@ lint: packages ## Formatting, clippy, shellcheck, actionlint
 	tests/actionlint.sh
 
 test: lint ## All tests, the lab included
+	tests/packages.sh browser
 	$(CARGO) build --locked --bins --examples
 	$(LAB) up
 	PROVISION_LAB=1 $(CARGO) test --locked --lib --bins --examples --test it

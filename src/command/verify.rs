@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::probes::{self, Probes};
 use super::project::Loaded;
 use super::reach::{self, Clock, Reached};
@@ -60,12 +62,18 @@ struct Wanted {
 /// Runs the command.
 pub(super) async fn run(context: &Context<'_>, arguments: &Arguments) -> Result<ExitCode> {
     let mut before = BTreeMap::new();
+    let Some(pause) = arguments.watch else { return once(context, arguments, &mut before).await };
+    let mut interrupt = signal(SignalKind::interrupt())
+        .map_err(|error| Error::new(Kind::Internal, "listen for Ctrl-C").cause(error))?;
+    let mut code = ExitCode::Ok;
     loop {
-        let code = once(context, arguments, &mut before).await?;
-        let Some(pause) = arguments.watch else { return Ok(code) };
+        tokio::select! {
+            round = once(context, arguments, &mut before) => code = round?,
+            _ = interrupt.recv() => return Ok(code),
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(code),
+            _ = interrupt.recv() => return Ok(code),
         }
     }
 }

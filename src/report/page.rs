@@ -155,9 +155,14 @@ fn checks(body: &mut String, host: &str, findings: &[Finding], text: &dyn Fn(&st
         };
         let _ = write!(
             body,
-            "<li class=\"{class}\"><p><span class=\"mark\">{word}</span> <code>{}</code> <span class=\"time\">{}</span></p>\n<p>{}</p>\n",
+            "<li class=\"{class}\"><p><span class=\"mark\">{word}</span> <code>{}</code>{}</p>\n<p>{}</p>\n",
             text(&finding.check),
-            duration(finding.took_ms),
+            // What was seen with the probe took no time of its own.
+            if finding.took_ms == 0 {
+                String::new()
+            } else {
+                format!(" <span class=\"time\">{}</span>", duration(finding.took_ms))
+            },
             text(&finding.found)
         );
         if finding.fails() {
@@ -240,7 +245,7 @@ mod tests {
         <li class="stage" title="done"><span class="label">connect</span><span class="track"><span class="bar" style="left:0.2%;width:4.4%"></span></span><span class="time">400 ms</span></li>
         <li class="stage" title="done"><span class="label">probe</span><span class="track"><span class="bar" style="left:5.0%;width:1.6%"></span></span><span class="time">150 ms</span></li>
         <li class="stage" title="done"><span class="label">activate</span><span class="track"><span class="bar" style="left:7.8%;width:46.0%"></span></span><span class="time">4.1 s</span></li>
-        <li class="step" title="prometheus"><span class="label">pull</span><span class="track"><span class="bar" style="left:8.9%;width:11.2%"></span></span><span class="time">1.0 s</span></li>
+        <li class="step" title="prometheus"><span class="label">pull prometheus</span><span class="track"><span class="bar" style="left:8.9%;width:11.2%"></span></span><span class="time">1.0 s</span></li>
         <li class="step" title=""><span class="label">up</span><span class="track"><span class="bar" style="left:20.2%;width:33.7%"></span></span><span class="time">3.0 s</span></li>
         <li class="fails" title="did not end"><span class="label">verify</span><span class="track"><span class="bar" style="left:54.0%;width:45.9%"></span></span><span class="time">4.0 s</span></li>
         <li class="fails" title="job &lt;node&gt; is down"><span class="label">prometheus.targets</span><span class="track"><span class="bar" style="left:55.0%;width:44.9%"></span></span><span class="time">4.0 s</span></li>
@@ -257,7 +262,7 @@ mod tests {
         <p class="hint">See its log &amp; wait.</p>
         <pre>level=error [31m::error::x</pre>
         </li>
-        <li class="skipped"><p><span class="mark">skipped</span> <code>loki.canary</code> <span class="time">0 ms</span></p>
+        <li class="skipped"><p><span class="mark">skipped</span> <code>loki.canary</code></p>
         <p>ready</p>
         </li>
         <li class="holds"><p><span class="mark">holds</span> <code>prometheus.ready</code> <span class="time">120 ms</span></p>

@@ -117,7 +117,11 @@ impl Record {
                     steps.insert(host.clone(), spans.len());
                     spans.push(Span {
                         host: host.clone(),
-                        label: verb.clone(),
+                        // Of an image its name is enough.
+                        label: match detail.rsplit('/').next() {
+                            Some(what) if !what.is_empty() => format!("{verb} {what}"),
+                            _ => verb.clone(),
+                        },
                         detail: detail.clone(),
                         start: at,
                         took: 0,
@@ -242,7 +246,7 @@ mod tests {
         vps connect 20 +400 Stage
         vps probe 450 +150 Stage
         vps activate 700 +4100 Stage
-        vps pull 800 +1000 Step
+        vps pull prometheus 800 +1000 Step
         vps up 1800 +3000 Step
         vps verify 4810 +4090 Fails
         vps prometheus.targets 4900 +4000 Fails

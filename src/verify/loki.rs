@@ -123,9 +123,18 @@ limits_config: {retention_period: 168h, per_stream_rate_limit: 3MB}
         not yet: loki runs another configuration: limits_config.retention_period: sent 168h, running 4w
         It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs loki`.
         ");
-        insta::assert_snapshot!(with("compaction_interval: 10m0s", "compaction_interval: 20m0s"), @"");
-        insta::assert_snapshot!(with("delete_request_store: filesystem", "delete_request_store: s3"), @"");
-        insta::assert_snapshot!(with("compactor:", "compactors:"), @"");
+        insta::assert_snapshot!(with("compaction_interval: 10m0s", "compaction_interval: 20m0s"), @r"
+        not yet: loki runs another configuration: compactor.compaction_interval: sent 10m, running 20m0s
+        It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs loki`.
+        ");
+        insta::assert_snapshot!(with("delete_request_store: filesystem", "delete_request_store: s3"), @r"
+        not yet: loki runs another configuration: compactor.delete_request_store: sent filesystem, running s3
+        It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs loki`.
+        ");
+        insta::assert_snapshot!(with("compactor:", "compactors:"), @r#"
+        not yet: loki runs another configuration: compactor: sent {"working_directory":"/loki/compactor","retention_enabled":…, running nothing
+        It did not reload, or refused the new file and kept the old one. Read what the service says: `provision logs loki`.
+        "#);
     }
 
     fn look(nonce: &str, jobs: &[&str], answer: &Answer) -> String {

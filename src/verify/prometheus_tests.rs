@@ -262,9 +262,21 @@ fn data_is_kept_as_long_as_was_sent() {
     // As Prometheus 3 prints both limits.
     assert_eq!(at("30d or 4GiB", Some("30d"), Some("4GB")), "holds: keeps 30d or 4GiB");
     assert_eq!(at("15d", Some("360h"), None), "holds: keeps 15d");
-    insta::assert_snapshot!(at("15d", Some("30d"), None), @"");
-    insta::assert_snapshot!(at("30d", Some("30d"), Some("4GB")), @"");
+    insta::assert_snapshot!(at("15d", Some("30d"), None), @r"
+    not yet: prometheus keeps data for another time: storageRetention: sent 30d, running 15d
+    Retention is set when it starts: look at `command:` of prometheus in the compose file, and deploy.
+    ");
+    insta::assert_snapshot!(at("30d", Some("30d"), Some("4GB")), @r"
+    not yet: prometheus keeps data for another time: storageRetention: sent 30d or 4GB, running 30d
+    Retention is set when it starts: look at `command:` of prometheus in the compose file, and deploy.
+    ");
     let renamed = changed("prometheus-2.42/status-runtimeinfo", "storageRetention", "retention");
-    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &renamed)), @"");
-    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &answer(503, "starting"))), @"");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &renamed)), @r"
+    not yet: prometheus: /api/v1/status/runtimeinfo answered something unexpected (application/json): missing field `storageRetention` at line 1 column 246
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &answer(503, "starting"))), @r"
+    not yet: prometheus: 503 from /api/v1/status/runtimeinfo, starting
+    Read what the service says: `provision logs prometheus`.
+    ");
 }

@@ -12,6 +12,7 @@ mod interruptions;
 mod leaks;
 mod reboot;
 mod tiny;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
