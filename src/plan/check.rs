@@ -3,6 +3,7 @@
 //! A check is plain data derived from a release. It is stored beside the release on the host, so that after a
 //! return the old release is verified by its own checks. It names secrets, it never holds one.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -38,12 +39,16 @@ pub enum Question {
         /// Job names, sorted.
         jobs: Vec<String>,
     },
-    /// Prometheus: the rules that run are those of the release: these groups with this many rules each.
+    /// Prometheus: the rules that run are those of the release: these groups with this many rules each, and
+    /// each rule means what was sent.
     Rules {
         /// Port.
         port: u16,
         /// Group name and number of rules.
         groups: Vec<(String, usize)>,
+        /// The rules. Releases deployed by an older provision have none stored.
+        #[serde(default)]
+        rules: Vec<SentRule>,
     },
     /// Prometheus or Alertmanager: the configuration that runs means what was sent (defaults aside).
     Configuration {
@@ -135,6 +140,21 @@ pub enum Question {
         /// The queries.
         queries: Vec<PanelQuery>,
     },
+}
+
+/// A rule as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentRule {
+    /// Its group.
+    pub group: String,
+    /// The name of the alert, or of the series that is recorded.
+    pub name: String,
+    /// Its expression.
+    pub expr: String,
+    /// `for:`; empty where there is none.
+    pub lasts: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A query of a panel.

@@ -1,7 +1,7 @@
 //! Derives the checks of a release: nothing is asked of a component that it does not have.
 
 use crate::error::{Place, Problem};
-use crate::plan::check::{Check, ConfigurationOf, Question};
+use crate::plan::check::{Check, ConfigurationOf, Question, SentRule};
 use crate::plan::panels;
 use crate::stack::{Release, Service, Verify, has_extension, is_yaml};
 use crate::yaml::{Document, Value};
@@ -68,13 +68,10 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                     "configuration",
                     Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent },
                 ),
-                (
-                    "rules",
-                    Question::Rules {
-                        port: *port,
-                        groups: rule_groups(release, service, config, &document)?,
-                    },
-                ),
+                ("rules", {
+                    let (groups, rules) = rule_groups(release, service, config, &document)?;
+                    Question::Rules { port: *port, groups, rules }
+                }),
                 ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
             ];
             let (time, size) = (
@@ -173,15 +170,17 @@ fn jobs(document: &Document) -> Vec<String> {
     jobs
 }
 
-/// The rule groups that the configuration's patterns find among the release's files.
+type Groups = (Vec<(String, usize)>, Vec<SentRule>);
+
+/// The rule groups that the configuration's patterns find among the release's files, and their rules.
 fn rule_groups(
     release: &Release,
     service: &Service,
     config: &str,
     document: &Document,
-) -> Result<Vec<(String, usize)>, Problem> {
+) -> Result<Groups, Problem> {
     let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut groups = Vec::new();
+    let (mut groups, mut rules) = (Vec::new(), Vec::new());
     for (index, pattern) in sequence(document.value(), "rule_files").filter_map(Value::as_str).enumerate() {
         let in_stack = if pattern.starts_with('/') {
             service.mounts.iter().filter(|mount| !mount.source.starts_with('/')).find_map(|mount| {
@@ -208,12 +207,30 @@ fn rule_groups(
                 .map_err(|mut problems| problems.remove(0))?;
             for group in sequence(parsed.value(), "groups") {
                 let name = group.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                rules.extend(sequence(group, "rules").map(|rule| sent_rule(&name, rule)));
                 groups.push((name, sequence(group, "rules").count()));
             }
         }
     }
     groups.sort();
-    Ok(groups)
+    Ok((groups, rules))
+}
+
+fn sent_rule(group: &str, rule: &Value) -> SentRule {
+    // A number may stand where a text is meant: `expr: 1`.
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => serde_yaml::to_string(other).unwrap_or_default().trim().to_owned(),
+    };
+    let field = |key: &str| rule.get(key).map(text).unwrap_or_default();
+    let labels = rule.get("labels").and_then(Value::as_mapping).into_iter().flatten();
+    SentRule {
+        group: group.to_owned(),
+        name: rule.get("alert").or_else(|| rule.get("record")).map(text).unwrap_or_default(),
+        expr: field("expr"),
+        lasts: field("for"),
+        labels: labels.map(|(key, value)| (text(key), text(value))).collect(),
+    }
 }
 
 /// A path against a pattern with `*`, which matches inside one folder as in Prometheus.

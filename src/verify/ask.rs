@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::http::Answer;
 use super::verdict::Verdict;
-use super::{alertmanager, grafana, loki, panels, prometheus, ready};
+use super::{alertmanager, grafana, loki, panels, prometheus, ready, rules};
 use crate::plan::check::{Check, ConfigurationOf, Question};
 
 /// One question: a path to get, or with a body to post to.
@@ -70,7 +70,9 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::Targets { jobs, .. } => {
             prometheus::targets(service, jobs, &look.at(prometheus::TARGETS), now)
         }
-        Question::Rules { groups, .. } => prometheus::rules(service, groups, &look.at(prometheus::RULES)),
+        Question::Rules { groups, rules: sent, .. } => {
+            rules::rules(service, groups, sent, &look.at(prometheus::RULES))
+        }
         Question::Configuration { of: ConfigurationOf::Prometheus, sent, .. } => {
             let config = look.at(prometheus::CONFIG);
             prometheus::configuration(service, sent, &config, &look.at(prometheus::RUNTIME))

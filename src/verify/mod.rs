@@ -16,6 +16,7 @@ pub mod overhead;
 pub mod panels;
 pub mod prometheus;
 pub mod ready;
+pub mod rules;
 pub mod run;
 pub mod select;
 pub mod test_alert;
@@ -23,6 +24,7 @@ pub mod verdict;
 
 mod client;
 mod join;
+mod promql;
 mod scalar;
 
 #[cfg(test)]

@@ -25,9 +25,10 @@ pub const ALERTMANAGERS: &str = "/api/v1/alertmanagers";
 /// A job without an own interval and without a global one is scraped each minute.
 const DEFAULT_INTERVAL_MS: u64 = 60_000;
 
+/// What every answer of the API is wrapped in.
 #[derive(Deserialize)]
-struct Envelope<T> {
-    data: T,
+pub(super) struct Envelope<T> {
+    pub data: T,
 }
 
 #[derive(Deserialize)]
@@ -185,82 +186,6 @@ pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) 
     let also =
         if others.is_empty() { String::new() } else { format!("; also scraped: {}", others.join(", ")) };
     Verdict::Holds(format!("{} of {} up{also}", count(seen, "target"), count(jobs.len(), "job")))
-}
-
-#[derive(Deserialize)]
-struct Groups {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    name: String,
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    name: String,
-    health: String,
-    #[serde(default)]
-    last_error: String,
-}
-
-/// Judges [`RULES`]: exactly these groups with this many rules each run, and none has an error.
-///
-/// A rule that was not evaluated yet holds: its group's interval may be longer than any deploy.
-#[must_use]
-pub fn rules(service: &str, groups: &[(String, usize)], answer: &Answer) -> Verdict {
-    if let Some(verdict) = unless_ok(service, RULES, answer) {
-        return verdict;
-    }
-    let mut running = match json::<Envelope<Groups>>(service, RULES, answer) {
-        Ok(envelope) => envelope.data.groups,
-        Err(verdict) => return verdict,
-    };
-    let total: usize = running.iter().map(|group| group.rules.len()).sum();
-    let broken: Vec<String> = running
-        .iter()
-        .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
-        .filter(|(_, rule)| rule.health == "err")
-        .map(|(group, rule)| format!("rule {} of group {}: {}", rule.name, group.name, rule.last_error))
-        .collect();
-    let waiting =
-        running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
-    let mut differences = Vec::new();
-    for (name, expected) in groups {
-        // Two files may each have a group of one name: one match uses one group up.
-        let same = running.iter().position(|group| group.name == *name && group.rules.len() == *expected);
-        match same.or_else(|| running.iter().position(|group| group.name == *name)) {
-            None => differences.push(format!("group {name} is missing")),
-            Some(index) => {
-                let found = running.remove(index).rules.len();
-                if found != *expected {
-                    differences
-                        .push(format!("group {name} has {} instead of {expected}", count(found, "rule")));
-                }
-            }
-        }
-    }
-    differences.extend(running.iter().map(|group| format!("group {} is not of this release", group.name)));
-    if !differences.is_empty() {
-        return Verdict::not_yet(
-            few(&differences, 5),
-            format!(
-                "{service} runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. {}",
-                see_log(service)
-            ),
-        );
-    }
-    if !broken.is_empty() {
-        return Verdict::not_yet(
-            few(&broken, 3),
-            "Correct the expression in the rules file; `promtool test rules` shows the same error.",
-        );
-    }
-    let also = if waiting == 0 { String::new() } else { format!("; {waiting} not evaluated yet") };
-    Verdict::Holds(format!("{} in {}{also}", count(total, "rule"), count(groups.len(), "group")))
 }
 
 #[derive(Deserialize)]

@@ -1,7 +1,9 @@
 //! Judgements of recorded answers, and of the same with one field changed.
 
 use super::*;
+use crate::plan::check::SentRule;
 use crate::verify::recorded::{changed, json as answer, recorded, show};
+use crate::verify::rules::rules;
 
 const SENT: &str = "
 global: {scrape_interval: 5s}
@@ -131,7 +133,7 @@ fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
 fn look_rules(groups: &[(&str, usize)], answer: &Answer) -> String {
     let groups: Vec<(String, usize)> =
         groups.iter().map(|(name, rules)| ((*name).to_owned(), *rules)).collect();
-    show(&rules("prometheus", &groups, answer))
+    show(&rules("prometheus", &groups, &[], answer))
 }
 
 #[test]
@@ -279,4 +281,24 @@ fn data_is_kept_as_long_as_was_sent() {
     not yet: prometheus: 503 from /api/v1/status/runtimeinfo, starting
     Read what the service says: `provision logs prometheus`.
     ");
+}
+
+#[test]
+fn each_rule_means_what_was_sent() {
+    let rule = |expr: &str, lasts: &str, severity: &str| {
+        let sent = SentRule {
+            group: "g".to_owned(),
+            name: "Full".to_owned(),
+            expr: expr.to_owned(),
+            lasts: lasts.to_owned(),
+            labels: [("severity".to_owned(), severity.to_owned())].into(),
+        };
+        let body = r#"{"data":{"groups":[{"name":"g","rules":[{"name":"Full","health":"ok","query":"sum by (a) (x) > 0.9",
+            "duration":300,"labels":{"severity":"warning"}}]}]}}"#;
+        show(&rules("prometheus", &[("g".to_owned(), 1)], &[sent], &answer(200, body)))
+    };
+    assert_eq!(rule("sum(x) by (a) > .90", "5m", "warning"), "holds: 1 rule in 1 group");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.8", "5m", "warning"), @"");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "10m", "warning"), @"");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "300s", "critical"), @"");
 }

@@ -46,13 +46,15 @@ impl Selection {
     /// Whether a check is asked.
     #[must_use]
     pub fn takes(&self, name: &str) -> bool {
-        (self.only.is_empty() || self.names(name)) && !self.skip.iter().any(|pattern| matches(pattern, name))
+        (self.only.is_empty() || self.only.iter().any(|pattern| matches(pattern, name)))
+            && !self.skip.iter().any(|pattern| matches(pattern, name))
     }
 
-    /// Whether `--only` asks for a check: then it is asked though it is a probe.
+    /// Whether `--only` has the full name of a check: then it is asked though it is a probe. A pattern is not
+    /// enough: nobody should send a mail by `--only alertmanager`.
     #[must_use]
     pub fn names(&self, name: &str) -> bool {
-        self.only.iter().any(|pattern| matches(pattern, name))
+        self.only.iter().any(|pattern| pattern == name)
     }
 }
 

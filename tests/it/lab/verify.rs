@@ -3,8 +3,9 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use super::{Lab, Run, container, vps};
+use super::{Lab, Run, container, try_vps, vps, wait_for};
 
 /// The line of a check in the table.
 fn line<'a>(run: &'a Run, check: &str) -> &'a str {
@@ -40,12 +41,15 @@ fn probes_hold() {
 #[test]
 fn a_container_that_is_open_to_the_world_is_seen_from_inside_and_outside() {
     let lab = Lab::take();
-    let image = vps("docker inspect --format '{{.Config.Image}}' koprogo-monitoring-grafana-1");
+    let image = vps("docker inspect --format '{{.Config.Image}}' koprogo-monitoring-node-exporter-1");
     vps(&format!(
         "docker run -d --name rogue --label com.docker.compose.project=koprogo-monitoring \
-         --label com.docker.compose.service=rogue -p 0.0.0.0:8099:8099 --entrypoint sleep {image} 600"
+         --label com.docker.compose.service=rogue -p 0.0.0.0:8099:9100 {image}"
     ));
-    let run = lab.provision(&["verify", "lab", "--only", "exposure"]);
+    wait_for("the container to listen", Duration::from_secs(30), || {
+        try_vps("docker exec rogue wget -q -O /dev/null http://127.0.0.1:9100/").status.success()
+    });
+    let run = lab.provision(&["verify", "lab", "--probes", "--only", "exposure"]);
     vps("docker rm -f rogue");
     run.ends_with(7, &[]);
     fails(&run, "exposure.inside", "rogue publishes 0.0.0.0:8099");
@@ -61,11 +65,12 @@ fn a_budget_that_is_exceeded_is_named_with_the_largest() {
         "variables:",
         "verify: {memory: 1MB, cpu_percent: 0.0001, disk: 1KB, skip: [prometheus.retention]}\nvariables:",
     );
-    let run = lab.provision(&["verify", "lab", "--only", "overhead", "--only", "prometheus.retention"]);
+    let run =
+        lab.provision(&["verify", "lab", "--probes", "--only", "overhead", "--only", "prometheus.retention"]);
     run.ends_with(7, &[]);
     fails(&run, "overhead.memory", "of 1 MB (");
     fails(&run, "overhead.cpu", "% of 0.0 % (");
-    fails(&run, "overhead.disk", "koprogo-monitoring_");
+    fails(&run, "overhead.disk", " of 0 MB (");
     assert!(line(&run, "prometheus.retention").trim_start().starts_with("skip "));
 }
 

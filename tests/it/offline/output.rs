@@ -144,5 +144,9 @@ fn checks_are_chosen_by_name() {
     ");
     let run = project.provision(&["verify", "test", "--send-test-alert", "--skip", "alertmanager"]);
     assert_eq!(run.code, 2);
-    assert_snapshot!(run.stderr, @"");
+    assert_snapshot!(run.stderr, @r"
+    error: failed to send a test alert
+      the stack has no Alertmanager, or --only or --skip leaves it out
+    hint: Switch it on: `components: {alertmanager: true}`.
+    ");
 }
