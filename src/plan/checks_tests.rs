@@ -7,19 +7,94 @@ use super::*;
 use crate::inventory::Environment;
 use crate::stack;
 
-/// The components that can be switched off: the service of each, and what nothing may mention without it.
-const COMPONENTS: [(&str, &str, &[&str]); 5] = [
-    ("alertmanager", "alertmanager", &["alertmanager:9093", "uid: alertmanager", "alertmanager_"]),
-    ("node_exporter", "node-exporter", &["node-exporter", "node_", "host.docker.internal"]),
-    ("postgres_exporter", "postgres-exporter", &["postgres-exporter", "pg_"]),
-    // `job!="koprogo-backend"` leaves the backend out where it is, and is true where it is not.
-    (
-        "backend",
-        "",
-        &["job_name: koprogo-backend", "job=\"koprogo-backend", "job=\\\"koprogo-backend", "metrics_token"],
-    ),
-    ("grafana", "grafana", &["grafana:3000", "grafana_"]),
+/// A component that can be switched off.
+struct Component {
+    name: &'static str,
+    /// The services that it is made of.
+    services: &'static [&'static str],
+    /// The job that asks it.
+    job: &'static str,
+    /// What nothing may mention without it.
+    words: &'static [&'static str],
+}
+
+const COMPONENTS: [Component; 9] = [
+    Component {
+        name: "alertmanager",
+        services: &["alertmanager"],
+        job: "alertmanager",
+        words: &["alertmanager:9093", "uid: alertmanager", "alertmanager_"],
+    },
+    Component {
+        name: "node_exporter",
+        services: &["node-exporter"],
+        job: "node-exporter",
+        words: &["node-exporter", "node_", "host.docker.internal"],
+    },
+    Component {
+        name: "postgres_exporter",
+        services: &["postgres-exporter"],
+        job: "postgres-exporter",
+        words: &["postgres-exporter", "pg_"],
+    },
+    Component {
+        name: "backend",
+        services: &[],
+        job: "koprogo-backend",
+        // `job!="koprogo-backend"` leaves the backend out where it is, and is true where it is not.
+        words: &[
+            "job_name: koprogo-backend",
+            "job=\"koprogo-backend",
+            "job=\\\"koprogo-backend",
+            "metrics_token",
+        ],
+    },
+    Component {
+        name: "grafana",
+        services: &["grafana"],
+        job: "grafana",
+        words: &["grafana:3000", "grafana_"],
+    },
+    Component {
+        name: "loki",
+        services: &["loki"],
+        job: "loki",
+        words: &["loki:3100", "uid: loki", "\"uid\":\"loki\"", "\"uid\": \"loki\"", "loki_"],
+    },
+    Component {
+        name: "collector",
+        services: &["alloy"],
+        job: "alloy",
+        words: &["alloy:12345", "alloy_", "job=\"alloy"],
+    },
+    Component {
+        name: "cadvisor",
+        services: &["cadvisor", "socket-proxy"],
+        job: "cadvisor",
+        words: &["cadvisor", "docker-api", "container_"],
+    },
+    Component {
+        name: "traefik",
+        services: &[],
+        job: "traefik",
+        words: &["traefik:8082", "traefik_", "job=\"traefik"],
+    },
 ];
+
+/// Every choice of at most two components that are off, and of at most two that are on.
+fn choices() -> BTreeSet<BTreeSet<&'static str>> {
+    let all: BTreeSet<&str> = COMPONENTS.iter().map(|component| component.name).collect();
+    let mut choices = BTreeSet::new();
+    for first in &all {
+        for second in &all {
+            let pair = BTreeSet::from([*first, *second]);
+            choices.insert(&all - &pair);
+            choices.insert(pair);
+        }
+    }
+    choices.extend([BTreeSet::new(), all]);
+    choices
+}
 
 /// The repository's stack with these components off.
 fn release(off: &BTreeSet<&str>) -> Release {
@@ -47,28 +122,24 @@ fn jobs_of(checks: &[Check]) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_combination_of_components_leaves_nothing_of_what_is_off() {
-    for bits in 0..1_u32 << COMPONENTS.len() {
-        let is_off = |index: usize| bits & (1 << index) != 0;
-        let off: BTreeSet<&str> = COMPONENTS
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| is_off(*index))
-            .map(|(_, part)| part.0)
-            .collect();
+fn whatever_is_off_nothing_of_it_is_left() {
+    for off in choices() {
         let release = release(&off);
         let checks = checks(&release).unwrap_or_else(|problems| panic!("without {off:?}: {problems:?}"));
         let mut services = BTreeSet::from(["prometheus".to_owned()]);
         let mut jobs = services.clone();
-        for (component, service, words) in COMPONENTS {
-            if !off.contains(component) {
-                jobs.insert(if service.is_empty() { "koprogo-backend" } else { service }.to_owned());
-                services.extend((!service.is_empty()).then(|| service.to_owned()));
+        for component in &COMPONENTS {
+            // Nothing collects logs that nobody takes.
+            let is_off =
+                off.contains(component.name) || (component.name == "collector" && off.contains("loki"));
+            if !is_off {
+                jobs.insert(component.job.to_owned());
+                services.extend(component.services.iter().map(|name| (*name).to_owned()));
                 continue;
             }
             for (path, file) in &release.files {
                 let text = String::from_utf8_lossy(&file.content);
-                for word in words {
+                for word in component.words {
                     assert!(!text.contains(word), "without {off:?}: {path} has {word}");
                 }
             }
@@ -86,8 +157,12 @@ fn every_combination_of_components_leaves_nothing_of_what_is_off() {
             "without {off:?}"
         );
         assert_eq!(names.contains("grafana.datasources"), !off.contains("grafana"), "without {off:?}");
-        let with_network = !(off.contains("backend") && off.contains("postgres_exporter"));
+        let with_network = ["backend", "postgres_exporter", "traefik"].iter().any(|name| !off.contains(name));
         assert_eq!(!release.networks.is_empty(), with_network, "without {off:?}");
+        for volume in &release.volumes {
+            let of = |service: &String| volume.ends_with(&format!("_{service}_data"));
+            assert!(services.iter().any(of), "without {off:?}: {volume}");
+        }
     }
 }
 
@@ -116,7 +191,7 @@ fn the_whole_stack_is_asked_everything() {
         Question::GrafanaDatasources { uids, .. } => Some(uids.clone()),
         _ => None,
     });
-    assert_eq!(sources.unwrap(), ["alertmanager", "prometheus"]);
+    assert_eq!(sources.unwrap(), ["alertmanager", "loki", "prometheus"]);
 }
 
 #[test]

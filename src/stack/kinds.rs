@@ -40,7 +40,9 @@ pub(super) enum Kind {
 /// What a type may be narrowed by.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Bounds<'a> {
+    /// The least number, or seconds of a duration.
     pub min: Option<f64>,
+    /// The greatest.
     pub max: Option<f64>,
     /// Of a choice.
     pub values: &'a [String],
@@ -73,7 +75,7 @@ impl Kind {
         let text = shown(value);
         let wrong = |what: &str, hint: &str| Err((format!("is `{text}`, which {what}"), hint.to_owned()));
         if self.takes(value, &text, bounds) {
-            return within(value, &text, bounds);
+            return self.within(value, &text, bounds);
         }
         match self {
             Kind::String => {
@@ -108,6 +110,27 @@ impl Kind {
             Kind::List => wrong("is not a list", "Like [one, two]."),
             Kind::Map => wrong("is not a map", "Like {key: value}."),
         }
+    }
+
+    fn within(self, value: &Value, text: &str, bounds: Bounds) -> Result<(), (String, String)> {
+        let is_duration = self == Kind::Duration;
+        let number = match units::duration(text) {
+            Some(duration) if is_duration => Some(duration.as_secs_f64()),
+            _ => value.as_f64(),
+        };
+        let low = |min: &f64| number.is_some_and(|number| number < *min);
+        let high = |max: &f64| number.is_some_and(|number| number > *max);
+        if !bounds.min.as_ref().is_some_and(low) && !bounds.max.as_ref().is_some_and(high) {
+            return Ok(());
+        }
+        let shown = |bound: f64| if is_duration { hours(bound) } else { bound.to_string() };
+        let range = match (bounds.min.map(shown), bounds.max.map(shown)) {
+            (Some(min), Some(max)) => format!("Between {min} and {max}."),
+            (Some(min), None) => format!("At least {min}."),
+            (None, Some(max)) => format!("At most {max}."),
+            (None, None) => String::new(),
+        };
+        Err((format!("is {text}, which is out of range"), range))
     }
 
     fn takes(self, value: &Value, text: &str, bounds: Bounds) -> bool {
@@ -145,20 +168,9 @@ fn shown(value: &Value) -> String {
     }
 }
 
-fn within(value: &Value, text: &str, bounds: Bounds) -> Result<(), (String, String)> {
-    let Some(number) = value.as_f64() else { return Ok(()) };
-    let low = bounds.min.is_some_and(|min| number < min);
-    let high = bounds.max.is_some_and(|max| number > max);
-    if !low && !high {
-        return Ok(());
-    }
-    let range = match (bounds.min, bounds.max) {
-        (Some(min), Some(max)) => format!("Between {min} and {max}."),
-        (Some(min), None) => format!("At least {min}."),
-        (None, Some(max)) => format!("At most {max}."),
-        (None, None) => String::new(),
-    };
-    Err((format!("is {text}, which is out of range"), range))
+/// Seconds as people write a duration: whole hours as `24h`, else `90s`.
+fn hours(seconds: f64) -> String {
+    if seconds % 3600.0 == 0.0 { format!("{}h", seconds / 3600.0) } else { format!("{seconds}s") }
 }
 
 fn is_email(text: &str) -> bool {
@@ -263,6 +275,16 @@ mod tests {
             assert!(takes(kind, good), "{kind} {good}");
             assert!(!takes(kind, bad), "{kind} {bad}");
         }
+    }
+
+    #[test]
+    fn a_duration_may_have_a_least_one_in_seconds() {
+        let bounds = Bounds { min: Some(86400.0), ..Bounds::default() };
+        assert_eq!(Kind::Duration.fits(&Value::from("7d"), bounds), Ok(()));
+        assert_eq!(
+            Kind::Duration.fits(&Value::from("12h"), bounds),
+            Err(("is 12h, which is out of range".to_owned(), "At least 24h.".to_owned()))
+        );
     }
 
     #[test]

@@ -142,6 +142,9 @@ fn unknown_variables(
         .map(|name| {
             let (line, column) = find_word(text, name).unwrap_or((1, 0));
             let hint = match suggestion(name, &known) {
+                _ if name == SERVICES => {
+                    "It is what this file declares: only the other templates know it.".to_owned()
+                }
                 near if near.starts_with("Did") => near,
                 _ => format!("Declare it in {folder}/{}.", super::variables::FILE),
             };

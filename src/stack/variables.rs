@@ -27,6 +27,9 @@ struct Declaration {
     /// Absent: the inventory must set it. Null: it is optional.
     #[serde(default, deserialize_with = "present")]
     default: Option<Value>,
+    /// Whether null takes away what the default gives.
+    #[serde(default)]
+    optional: bool,
     #[serde(default)]
     help: String,
     #[serde(default)]
@@ -58,7 +61,7 @@ impl Declaration {
     }
 
     fn is_optional(&self) -> bool {
-        self.default.as_ref().is_some_and(Value::is_null)
+        self.optional || self.default.as_ref().is_some_and(Value::is_null)
     }
 }
 

@@ -6,10 +6,12 @@
 mod alertmanager;
 mod compose;
 mod documented;
+mod logs;
 mod prometheus;
 mod rendered;
 mod rules;
 mod tools;
+mod variables;
 
 use std::path::Path;
 
@@ -26,42 +28,83 @@ const AUTHORITY: &str = "  smtp_host_address: 192.0.2.25
     -----END CERTIFICATE-----
 ";
 
+/// Grafana behind the application's Traefik; what protects it is added.
+const EXPOSED: &str = "  expose:
+    domain: grafana.example.com
+";
+const ALLOWED: &str = "    allow: [192.0.2.0/24, '2001:db8::/32']\n";
+/// Lines as `htpasswd -nB` prints them, of no password.
+const USERS: &str = "    users:
+      - 'ana:$2y$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy'
+      - 'ben:$2y$10$0123456789abcdefghijkOeW5PJvZWRpSpOT0zuAjPYMYXXJf7bWe'
+";
+
 /// What an inventory may choose: name, the line of [`INVENTORY`] that is left out, lines that are added.
-const VARIANTS: [(&str, &str, &str); 11] = [
-    ("full", "", ""),
-    ("without-alertmanager", "", "  components: {alertmanager: false}\n"),
-    ("without-node-exporter", "", "  components: {node_exporter: false}\n"),
-    ("without-postgres-exporter", "", "  components: {postgres_exporter: false}\n"),
-    ("without-backend", "", "  components: {backend: false}\n"),
-    ("without-grafana", "", "  components: {grafana: false}\n"),
-    (
-        "prometheus-alone",
-        "",
-        "  components: {alertmanager: false, node_exporter: false, postgres_exporter: false, backend: false, grafana: false}\n",
-    ),
-    ("mail-authority", "", AUTHORITY),
-    (
-        "mail-without-login",
-        "  smtp_username: alertmanager@example.com\n",
-        "  alert_email_critical: night@example.com\n",
-    ),
-    ("dead-mans-switch", "", "  dead_mans_switch: true\n"),
-    ("metrics-open", "  metrics_auth: true\n", ""),
+fn choices() -> Vec<(&'static str, &'static str, String)> {
+    let off = |names: &[&str]| {
+        let off: Vec<String> = names.iter().map(|name| format!("{name}: false")).collect();
+        format!("  components: {{{}}}\n", off.join(", "))
+    };
+    vec![
+        ("full", "", String::new()),
+        ("without-alertmanager", "", off(&["alertmanager"])),
+        ("without-node-exporter", "", off(&["node_exporter"])),
+        ("without-postgres-exporter", "", off(&["postgres_exporter"])),
+        ("without-backend", "", off(&["backend"])),
+        ("without-grafana", "", off(&["grafana"])),
+        ("without-loki", "", off(&["loki"])),
+        ("without-collector", "", off(&["collector"])),
+        ("without-cadvisor", "", off(&["cadvisor"])),
+        ("without-traefik", "", off(&["traefik"])),
+        ("prometheus-alone", "", off(&COMPONENTS)),
+        ("promtail", "", "  log_collector: promtail\n".to_owned()),
+        ("without-journal", "", "  journal_directory: null\n".to_owned()),
+        ("containerd-image-store", "", "  docker_storage_driver: overlayfs\n".to_owned()),
+        ("without-kernel-messages", "", "  kernel_messages: false\n".to_owned()),
+        ("exposed-to-networks", "", format!("{EXPOSED}{ALLOWED}")),
+        ("exposed-to-users", "", format!("{EXPOSED}{USERS}    cert_resolver: null\n")),
+        ("exposed-to-both", "", format!("{EXPOSED}{ALLOWED}{USERS}")),
+        ("mail-authority", "", AUTHORITY.to_owned()),
+        (
+            "mail-without-login",
+            "  smtp_username: alertmanager@example.com\n",
+            "  alert_email_critical: night@example.com\n".to_owned(),
+        ),
+        ("dead-mans-switch", "", "  dead_mans_switch: true\n".to_owned()),
+        ("metrics-open", "  metrics_auth: true\n", String::new()),
+    ]
+}
+
+/// The components that can be switched off.
+const COMPONENTS: [&str; 9] = [
+    "alertmanager",
+    "node_exporter",
+    "postgres_exporter",
+    "backend",
+    "grafana",
+    "loki",
+    "collector",
+    "cadvisor",
+    "traefik",
 ];
 
 /// Every variant by its name.
 fn variants() -> Vec<(&'static str, Release)> {
     let project = Project::new();
-    VARIANTS
-        .iter()
-        .map(|(name, without, with)| {
-            assert!(INVENTORY.contains(without), "{without:?}");
-            let inventory =
-                if without.is_empty() { INVENTORY.to_owned() } else { INVENTORY.replace(without, "") };
-            project.write("inventory/test.yml", &format!("{inventory}{with}"));
-            (*name, load(&project, name))
-        })
-        .collect()
+    choices().into_iter().map(|choice| (choice.0, chosen(&project, &choice))).collect()
+}
+
+/// One variant.
+fn variant(name: &str) -> Release {
+    let choice = choices().into_iter().find(|choice| choice.0 == name);
+    chosen(&Project::new(), &choice.unwrap_or_else(|| panic!("no variant {name}")))
+}
+
+fn chosen(project: &Project, (name, without, with): &(&str, &str, String)) -> Release {
+    assert!(INVENTORY.contains(without), "{without:?}");
+    let inventory = if without.is_empty() { INVENTORY.to_owned() } else { INVENTORY.replace(without, "") };
+    project.write("inventory/test.yml", &format!("{inventory}{with}"));
+    load(project, name)
 }
 
 /// The variant with everything on.

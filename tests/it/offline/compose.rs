@@ -331,7 +331,7 @@ fn the_programs_own_part_is_checked() {
       stack/small/docker-compose.small.yml (rendered):5:5: unknown variant `nginx`
         |     x-provision: {verify: {kind: nginx, port: 80}}
         |     ^
-        hint: Known here: prometheus, alertmanager, grafana, http.
+        hint: Known here: prometheus, alertmanager, grafana, loki, http.
     ");
     assert_snapshot!(service("x-provision: {secrets: {a/b: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
     error: failed to load test

@@ -16,7 +16,7 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_intreval }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:29:27: the variable `scrape_intreval` is not defined
+      stack/monitoring/grafana/grafana.ini.tera:36:27: the variable `scrape_intreval` is not defined
         | min_refresh_interval = {{ scrape_intreval }}
         |                           ^
         hint: Did you mean `scrape_interval`?
@@ -24,15 +24,15 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "\"http://localhost:\" ~ grafana_port", "\"http://localhost:\" ~ graphana_port"), @r#"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:5:69: the variable `graphana_port` is not defined
-        | root_url = {{ grafana_url if grafana_url else "http://localhost:" ~ graphana_port }}
-        |                                                                     ^
+      stack/monitoring/grafana/grafana.ini.tera:7:37: the variable `graphana_port` is not defined
+        | {%- set url = "http://localhost:" ~ graphana_port -%}
+        |                                     ^
         hint: Did you mean `grafana_port`?
     "#);
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ grafana_admin_user }}", "{{ whoever }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:8:17: the variable `whoever` is not defined
+      stack/monitoring/grafana/grafana.ini.tera:15:17: the variable `whoever` is not defined
         | admin_user = {{ whoever }}
         |                 ^
         hint: Declare it in stack/monitoring/variables.yml.
@@ -52,7 +52,7 @@ fn an_undefined_key_of_a_map_shows_its_place() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "{{ images.grafana | yaml }}", "{{ images.graphana | yaml }}"), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:189:15: `images` has no entry `graphana`
+      stack/monitoring/docker-compose.monitoring.yml.tera:203:15: `images` has no entry `graphana`
         |     image: {{ images.graphana | yaml }}
         |               ^
         hint: Did you mean `grafana`?
@@ -64,21 +64,21 @@ fn a_template_syntax_error_shows_its_place() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:32:1: found identifier but expected }}
+      stack/monitoring/grafana/grafana.ini.tera:39:1: found identifier but expected }}
         | reporting_enabled = false
         | ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{%- if components.grafana -%}", ""), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:55:5: unknown tag
+      stack/monitoring/grafana/grafana.ini.tera:62:5: unknown tag
         | {%- endif %}
         |     ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval | nofilter }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:29:45: unknown filter `nofilter`
+      stack/monitoring/grafana/grafana.ini.tera:36:45: unknown filter `nofilter`
         | min_refresh_interval = {{ scrape_interval | nofilter }}
         |                                             ^
     ");
@@ -148,7 +148,7 @@ fn a_secret_without_a_name_is_refused() {
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret('grafana_admin_password') }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:10:28: found string but expected identifier
+      stack/monitoring/grafana/grafana.ini.tera:17:28: found string but expected identifier
         | admin_password = {{ secret('grafana_admin_password') }}
         |                            ^
     ");
@@ -218,20 +218,80 @@ fn a_stack_has_one_compose_file() {
 
 #[test]
 fn a_mistake_in_the_declarations_shows_its_place() {
-    assert_snapshot!(with("variables.yml", "    type: domain\n", "    type: domian\n"), @r"
+    assert_snapshot!(with("variables.yml", "\n    type: domain\n", "\n    type: domian\n"), @r"
     error: failed to load test
 
-      stack/monitoring/variables.yml:35:11: variables.domain.type: unknown variant `domian`
+      stack/monitoring/variables.yml:55:11: variables.domain.type: unknown variant `domian`
         |     type: domian
         |           ^
         hint: Did you mean `domain`?
     ");
-    assert_snapshot!(with("variables.yml", "    type: domain\n", "    tpye: domain\n"), @r"
+    assert_snapshot!(with("variables.yml", "\n    type: domain\n", "\n    tpye: domain\n"), @r"
     error: failed to load test
 
-      stack/monitoring/variables.yml:35:5: variables.domain: unknown field `tpye`
+      stack/monitoring/variables.yml:55:5: variables.domain: unknown field `tpye`
         |     tpye: domain
         |     ^
         hint: Did you mean `type`?
+    ");
+}
+
+#[test]
+fn the_compose_files_services_are_known_to_the_other_templates() {
+    let project = Project::small(
+        "name: small
+services:
+  web: {image: 'web:1', restart: always, container_name: front}
+  job: {image: 'job:1', x-provision: {one_shot: true}}
+",
+    );
+    project.write(
+        "stack/small/list.txt.tera",
+        "{% for service in services %}{{ service.name }} {{ service.container }} {{ service.one_shot }}\n{% endfor %}",
+    );
+    let environment = provision::inventory::Environment::load(&project.root(), "test").unwrap();
+    let release = provision::stack::load(&environment).unwrap();
+    let list = String::from_utf8(release.files["list.txt"].content.clone()).unwrap();
+    assert_snapshot!(list, @r"
+    web front false
+    job small-job-1 true
+    ");
+}
+
+#[test]
+fn the_compose_file_cannot_name_its_own_services() {
+    assert_snapshot!(with("docker-compose.monitoring.yml.tera", "name: {{ project | yaml }}", "name: {{ services | yaml }}"), @r"
+    error: failed to load test
+
+      stack/monitoring/docker-compose.monitoring.yml.tera:36:10: the variable `services` is not defined
+        | name: {{ services | yaml }}
+        |          ^
+        hint: It is what this file declares: only the other templates know it.
+    ");
+}
+
+#[test]
+fn a_mistake_in_the_compose_file_hides_none_of_another_template() {
+    let project = Project::new();
+    project.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "name: {{ project | yaml }}",
+        "name: {{ project * 2 }}",
+    );
+    project.edit(
+        "stack/monitoring/loki/loki.yml.tera",
+        "auth_enabled: false",
+        "auth_enabled: {{ log_retention + 1 }}",
+    );
+    assert_snapshot!(refused(&project), @r"
+    error: failed to load test
+
+      stack/monitoring/docker-compose.monitoring.yml.tera:36:10: math operations can only be done on numbers, found `string`
+        | name: {{ project * 2 }}
+        |          ^
+
+      stack/monitoring/loki/loki.yml.tera:3:18: `+` requires both operands to be numbers, found `string` and `i64`
+        | auth_enabled: {{ log_retention + 1 }}
+        |                  ^
     ");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::tools::compose;
-use super::{text, variants};
+use super::{text, variant, variants};
 use crate::lab::turn;
 
 #[test]
@@ -17,4 +17,20 @@ fn compose_takes_every_variant_without_a_warning() {
         let found: BTreeSet<&str> = found.lines().collect();
         assert_eq!(found, release.services.keys().map(String::as_str).collect(), "{name}");
     }
+}
+
+/// In a compose file `$2y` would be a variable's value: nothing, and a login without a password.
+#[test]
+fn the_users_hashes_reach_traefik_as_the_inventory_has_them() {
+    let release = variant("exposed-to-users");
+    let _turn = turn();
+    let printed = compose(text(&release, &release.compose_file), &["config", "--format", "json"]);
+    let config: serde_json::Value = serde_json::from_str(&printed).unwrap();
+    let labels = &config["services"]["grafana"]["labels"];
+    let label = "traefik.http.middlewares.koprogo-monitoring-grafana-users.basicauth.users";
+    // What it prints can be read again, so a `$` is doubled.
+    let users = labels[label].as_str().unwrap().replace("$$", "$");
+    let given: Vec<&str> = super::USERS.lines().filter_map(|line| line.split('\'').nth(1)).collect();
+    assert_eq!(given.len(), 2);
+    assert_eq!(users, given.join(","));
 }

@@ -8,7 +8,7 @@ use provision::stack::Release;
 use serde_yaml::Value;
 
 use super::rules::rules;
-use super::{full, text, variants};
+use super::{full, text, variant, variants};
 
 #[test]
 fn the_files_of_the_full_stack() {
@@ -18,6 +18,31 @@ fn the_files_of_the_full_stack() {
     assert_snapshot!("alerts", text(&release, "prometheus/alerts/koprogo.yml"));
     assert_snapshot!("alertmanager", text(&release, "alertmanager/alertmanager.yml"));
     assert_snapshot!("grafana", text(&release, "grafana/grafana.ini"));
+    assert_snapshot!("datasources", text(&release, "grafana/provisioning/datasources/datasources.yml"));
+    assert_snapshot!("loki", text(&release, "loki/loki.yml"));
+    assert_snapshot!("alloy", text(&release, "alloy/config.alloy"));
+}
+
+#[test]
+fn the_files_of_other_choices() {
+    assert_snapshot!("promtail", text(&variant("promtail"), "promtail/promtail.yml"));
+    let exposed = variant("exposed-to-both");
+    let compose = text(&exposed, "docker-compose.monitoring.yml");
+    let grafana = compose.split("\n  grafana:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    assert_snapshot!("exposed", grafana);
+}
+
+/// Traefik exposes a container by default: each says whether it may.
+#[test]
+fn traefik_is_told_of_every_container_and_may_show_grafana_alone() {
+    for (name, release) in variants() {
+        let compose: Value = serde_yaml::from_str(text(&release, &release.compose_file)).unwrap();
+        for (service, definition) in compose["services"].as_mapping().unwrap() {
+            let shown = definition["labels"]["traefik.enable"].as_str();
+            let wanted = if service == "grafana" && name.starts_with("exposed") { "true" } else { "false" };
+            assert_eq!(shown, Some(wanted), "{service:?} in {name}");
+        }
+    }
 }
 
 /// For each variant only what differs from the full stack; of a file that is gone, not what was in it.
@@ -52,6 +77,25 @@ fn parts(release: &Release) -> BTreeSet<String> {
     parts.extend(release.networks.iter().map(|name| format!("network {name}")));
     parts.extend(release.secret_names().iter().map(|name| format!("secret {name}")));
     parts.extend(release.services.keys().map(|name| format!("service {name}")));
+    for service in release.services.values() {
+        parts.extend(service.ports.iter().map(|port| format!("port {port} of {}", service.name)));
+        let binds = service.mounts.iter().filter(|mount| mount.source.starts_with('/'));
+        parts.extend(binds.map(|mount| format!("{} sees the host's {}", service.name, mount.source)));
+    }
+    let compose: Value = serde_yaml::from_str(text(release, &release.compose_file)).unwrap();
+    for (name, service) in compose["services"].as_mapping().unwrap() {
+        let name = name.as_str().unwrap();
+        let joined = service.get("networks").and_then(Value::as_sequence).into_iter().flatten();
+        parts.extend(joined.map(|network| format!("{name} on {}", network.as_str().unwrap())));
+        for key in ["cap_add", "devices", "command"] {
+            let items = service.get(key).and_then(Value::as_sequence).into_iter().flatten();
+            parts.extend(items.map(|item| format!("{name} {key} {}", item.as_str().unwrap())));
+        }
+        let labels = service.get("labels").and_then(Value::as_mapping).into_iter().flatten();
+        parts.extend(labels.map(|(key, value)| {
+            format!("{name} label {} = {}", key.as_str().unwrap(), value.as_str().unwrap())
+        }));
+    }
     for rule in rules(release) {
         parts.insert(format!("alert {}", rule.shown()));
     }
@@ -70,7 +114,9 @@ fn parts(release: &Release) -> BTreeSet<String> {
             for panel in dashboard["panels"].as_array().unwrap() {
                 parts.insert(format!("in {path}: panel {}", panel["title"].as_str().unwrap()));
             }
-        } else if path == "alertmanager/alertmanager.yml" {
+        } else if ["alertmanager/alertmanager.yml", "alloy/config.alloy", "grafana/grafana.ini"]
+            .contains(&path.as_str())
+        {
             parts.extend(text.lines().map(|line| format!("in {path}: {}", line.trim())));
         } else if path.ends_with("datasources.yml") {
             let sources: Value = serde_yaml::from_str(&text).unwrap();
