@@ -36,7 +36,10 @@ pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
     for (name, service) in &release.services {
         let (what, question) = match &service.verify {
             Some(Verify::Loki { port, .. }) => {
-                let jobs = vec!["docker".to_owned(), "journal".to_owned()];
+                let jobs = collected(release);
+                if jobs.is_empty() {
+                    continue;
+                }
                 ("canary", Question::LogLine { port: *port, nonce: nonce.to_owned(), jobs })
             }
             Some(Verify::Grafana { port, user, password, may_be_empty }) => {
@@ -52,6 +55,23 @@ pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
         checks.push(Check { name: format!("{name}.{what}"), service: name.clone(), question });
     }
     checks
+}
+
+/// The jobs under which a collector of the release sends what containers and the journal say: whoever reads
+/// them mounts where they are.
+fn collected(release: &Release) -> Vec<String> {
+    let is_read = |folders: &[&str]| {
+        release
+            .services
+            .values()
+            .flat_map(|service| &service.mounts)
+            .any(|mount| folders.iter().any(|folder| mount.source.trim_end_matches('/') == *folder))
+    };
+    let places: [(&str, &[&str]); 2] = [
+        ("docker", &["/var/lib/docker/containers", "/var/lib/docker"]),
+        ("journal", &["/var/log/journal", "/run/log/journal", "/var/log"]),
+    ];
+    places.into_iter().filter(|(_, folders)| is_read(folders)).map(|(job, _)| job.to_owned()).collect()
 }
 
 type Questions = Vec<(&'static str, Question)>;

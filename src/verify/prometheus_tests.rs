@@ -298,7 +298,16 @@ fn each_rule_means_what_was_sent() {
         show(&rules("prometheus", &[("g".to_owned(), 1)], &[sent], &answer(200, body)))
     };
     assert_eq!(rule("sum(x) by (a) > .90", "5m", "warning"), "holds: 1 rule in 1 group");
-    insta::assert_snapshot!(rule("sum(x) by (a) > 0.8", "5m", "warning"), @"");
-    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "10m", "warning"), @"");
-    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "300s", "critical"), @"");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.8", "5m", "warning"), @r"
+    not yet: rule Full of group g: query: sent sum(x) by (a) > 0.8, running sum by (a) (x) > 0.9
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "10m", "warning"), @r"
+    not yet: rule Full of group g: for: sent 10m, running 300 s
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "300s", "critical"), @r#"
+    not yet: rule Full of group g: labels: sent {"severity": "critical"}, running {"severity": "warning"}
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    "#);
 }

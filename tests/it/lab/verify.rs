@@ -69,7 +69,7 @@ fn a_budget_that_is_exceeded_is_named_with_the_largest() {
         lab.provision(&["verify", "lab", "--probes", "--only", "overhead", "--only", "prometheus.retention"]);
     run.ends_with(7, &[]);
     fails(&run, "overhead.memory", "of 1 MB (");
-    fails(&run, "overhead.cpu", "% of 0.0 % (");
+    fails(&run, "overhead.cpu", "% over 10 s of 0.0 % (");
     fails(&run, "overhead.disk", " of 0 MB (");
     assert!(line(&run, "prometheus.retention").trim_start().starts_with("skip "));
 }

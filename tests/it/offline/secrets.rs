@@ -130,7 +130,7 @@ fn without_an_identity_check_looks_at_the_rest_and_a_deploy_is_refused() {
     std::fs::remove_file(project.identity()).unwrap();
     let run = project.provision(&["check", "test"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
-    assert_snapshot!(run.stdout, @"test: ok (12 files, 9 services, 13 checks; secrets not looked at: no identity)");
+    assert_snapshot!(run.stdout, @"test: ok (12 files, 9 services, 15 checks; secrets not looked at: no identity)");
     assert_snapshot!(refused_alike(&project, &[&["plan", "test"], &["deploy", "test"]]), @r"
     error: failed to find your identity, the key that opens secrets files
       there is no --identity, no PROVISION_IDENTITY, no ~/.config/provision/identity.txt and no ~/.ssh/id_ed25519
