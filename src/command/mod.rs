@@ -113,7 +113,7 @@ enum Command {
 /// Files that a run leaves behind.
 #[derive(Debug, Clone, Default, clap::Args)]
 struct ReportFiles {
-    /// Write the checks as `JUnit` XML
+    /// Write the checks as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Write a page for a browser: timeline, checks, plan

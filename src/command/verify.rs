@@ -183,14 +183,14 @@ async fn verify(
     let timeout = wanted.timeout;
     let probes = probes::Place { loaded, host, session: &session, timeout, events };
     let ports = exposure::ports(&loaded.release, &state);
-    let (mut findings, more, probed) = tokio::join!(
+    let (mut findings, more, others) = tokio::join!(
         reach::containers(loaded, host, &session, state, timeout, events),
         reach::ask(loaded, &name, &session, &wanted.checks, opened, timeout, events),
         probes.run(&wanted.probes, &ports)
     );
     findings.retain(|finding| wanted.selection.takes(&finding.check));
     findings.extend(more);
-    findings.extend(probed);
+    findings.extend(others);
     let left_out =
         wanted.skipped.iter().map(|check| reach::skipped(&check.name, &check.service, &ask::expected(check)));
     findings.extend(left_out);

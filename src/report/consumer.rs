@@ -36,7 +36,7 @@ pub struct Reporter {
     consumer: Option<JoinHandle<()>>,
     record: Arc<Mutex<Record>>,
     files: Files,
-    step: Option<github::Step>,
+    github: Option<github::Step>,
 }
 
 impl Reporter {
@@ -47,8 +47,16 @@ impl Reporter {
         let (stop, stopped) = oneshot::channel();
         let record = Arc::new(Mutex::new(Record::new(&files.title)));
         let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped, record.clone()));
-        let step = github::Step::of_environment();
-        Self { output, format, sender, stop: Some(stop), consumer: Some(consumer), record, files, step }
+        Self {
+            output,
+            format,
+            sender,
+            stop: Some(stop),
+            consumer: Some(consumer),
+            record,
+            files,
+            github: github::Step::of_environment(),
+        }
     }
 
     /// What is inside stays whole when a holder panics: lists that grow.
@@ -78,7 +86,7 @@ impl Reporter {
                 let width = usize::from(console::Term::stdout().size().1);
                 let width = if Output::is_watched() { width } else { 160 };
                 let table = table::render(host, findings, width, console::colors_enabled());
-                if self.step.is_some() {
+                if self.github.is_some() {
                     self.output.commands(&github::group(&format!("{host}: checks"), &table));
                     self.output.commands(&github::findings(host, findings));
                 } else {
@@ -104,7 +112,7 @@ impl Reporter {
         match self.format {
             Format::Text => {
                 self.output.error(error);
-                if let Some(step) = &self.step {
+                if let Some(step) = &self.github {
                     self.output.commands(&step.error(error, &self.files.root));
                 }
             }
@@ -143,7 +151,7 @@ impl Reporter {
         let clean = |text: &str| self.output.clean(text);
         let record = self.record().clone();
         let mut complaints = self.files.write(&record, code, &clean);
-        if let Some(step) = &self.step
+        if let Some(step) = &self.github
             && let Err(error) = step.end(&record, code, &clean)
         {
             complaints.push(format!("warning: GitHub's summary or outputs were not written: {error}"));

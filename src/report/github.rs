@@ -118,9 +118,9 @@ pub(super) fn tame(text: &str) -> String {
     let line = |line: &str| {
         let line = line.replace("##[", "## [");
         let rest = line.trim_start();
-        if rest.starts_with("::") {
+        if let Some(after) = rest.strip_prefix("::") {
             let space = &line[..line.len() - rest.len()];
-            return format!("{space}: :{}", &rest[2..]);
+            return format!("{space}: :{after}");
         }
         line
     };

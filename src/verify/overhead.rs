@@ -27,7 +27,7 @@ pub fn judge(usage: &Usage, budget: Budget) -> [Finding; 3] {
     };
     let nothing = usage.memory.is_empty();
     let sized = |used: u64, most: u64, of: &BTreeMap<String, u64>, remedy: &str| {
-        let found = format!("{} of {} ({})", bytes(used), bytes(most), largest(of, |v| bytes(v)));
+        let found = format!("{} of {} ({})", bytes(used), bytes(most), largest(of, bytes));
         if nothing {
             Err(("no container of the stack runs".to_owned(), "Run `provision deploy`.".to_owned()))
         } else if used <= most {
