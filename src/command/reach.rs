@@ -111,9 +111,21 @@ pub(super) async fn containers(
     loaded: &Loaded,
     host: &Host,
     session: &Session,
-    mut state: HostState,
+    state: HostState,
     timeout: Duration,
     events: &event::Sender,
+) -> Vec<Finding> {
+    containers_of(loaded, host, (session, state), timeout, events, &|_| true).await
+}
+
+/// As [`containers`], only those findings whose names `takes` takes.
+pub(super) async fn containers_of(
+    loaded: &Loaded,
+    host: &Host,
+    (session, mut state): (&Session, HostState),
+    timeout: Duration,
+    events: &event::Sender,
+    takes: &(dyn Fn(&str) -> bool + Sync),
 ) -> Vec<Finding> {
     let until = tokio::time::Instant::now() + timeout;
     let mut said = String::new();
@@ -121,6 +133,7 @@ pub(super) async fn containers(
         let mut findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
         findings.push(exposure::inside(&state));
         leave_out(loaded, &mut findings);
+        findings.retain(|finding| takes(&finding.check));
         let starting: Vec<&str> = state
             .containers
             .iter()

@@ -183,12 +183,12 @@ async fn verify(
     let timeout = wanted.timeout;
     let probes = probes::Place { loaded, host, session: &session, timeout, events };
     let ports = exposure::ports(&loaded.release, &state);
+    let takes = |name: &str| wanted.selection.takes(name);
     let (mut findings, more, others) = tokio::join!(
-        reach::containers(loaded, host, &session, state, timeout, events),
+        reach::containers_of(loaded, host, (&session, state), timeout, events, &takes),
         reach::ask(loaded, &name, &session, &wanted.checks, opened, timeout, events),
         probes.run(&wanted.probes, &ports)
     );
-    findings.retain(|finding| wanted.selection.takes(&finding.check));
     findings.extend(more);
     findings.extend(others);
     let left_out =
