@@ -24,12 +24,14 @@ lab: packages ## Only the throw-away VPS
 packages:
 	tests/packages.sh
 
-lint: packages ## Formatting, clippy, shellcheck
+lint: packages ## Formatting, clippy, shellcheck, actionlint
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	tests/shellcheck.sh
+	tests/actionlint.sh
 
 test: lint ## All tests, the lab included
+	tests/packages.sh browser
 	$(CARGO) build --locked --bins --examples
 	$(LAB) up
 	PROVISION_LAB=1 $(CARGO) test --locked --lib --bins --examples --test it

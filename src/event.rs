@@ -13,7 +13,7 @@ use crate::plan::{Changes, Plan};
 pub type Sender = mpsc::UnboundedSender<Event>;
 
 /// The stages of a deploy in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// Reading the project, offline.
@@ -55,7 +55,7 @@ impl Stage {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// A stage began.
@@ -75,6 +75,13 @@ pub enum Event {
         detail: String,
         /// Duration in milliseconds.
         took_ms: u64,
+    },
+    /// The project was read and rendered.
+    Loaded {
+        /// The environment.
+        environment: String,
+        /// The id of the release that the files make.
+        release: String,
     },
     /// The plan, line by line, as a person reads it.
     Planned {
@@ -127,6 +134,15 @@ pub enum Event {
         host: String,
         /// The answer.
         finding: Finding,
+    },
+    /// The last lines that a service said whose checks fail.
+    Log {
+        /// The host.
+        host: String,
+        /// The service.
+        service: String,
+        /// The lines, control characters removed.
+        lines: Vec<String>,
     },
     /// Something the operator should know that stops nothing.
     Warning {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// The exit codes (documented in `docs/exit-codes.md`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExitCode {
     /// Done, verified.
@@ -31,7 +31,7 @@ pub enum ExitCode {
 }
 
 /// What became of one host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The new release runs and is proved.

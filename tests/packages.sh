@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs what demo and tests need outside of the lab, with the system's package manager. Quick when all is there.
+# With the argument `browser` also the one that opens the reports (290 MB).
 set -eu
 
 # command package
@@ -23,6 +24,7 @@ missing=$(echo "$needed" | while read -r command package; do
 	command -v "$command" >/dev/null 2>&1 || echo "$package"
 done | sort -u)
 python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+if [ "${1:-}" = browser ] && ! command -v chromium >/dev/null 2>&1; then missing="$missing chromium fonts-dejavu-core"; fi
 [ -x /usr/sbin/sshd ] || missing="$missing openssh-server"
 missing=$(echo "$missing" | tr '\n' ' ')
 [ -n "$(echo "$missing" | tr -d ' ')" ] || exit 0

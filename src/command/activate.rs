@@ -139,6 +139,8 @@ impl Activate<'_> {
             reach::containers(self.loaded, self.host, &link.session, state, timeout, self.events).await;
         self.findings.extend(checks);
         if self.findings.iter().any(Finding::fails) {
+            // Before the way back, which takes the containers away.
+            reach::explain(self.loaded, self.host, &link.session, &mut self.findings, self.events).await;
             let clock = Clock::start(self.events, &self.name(), Stage::Return);
             self.tell(link, activation, order, Answer::Return).await?;
             let ended =

@@ -252,6 +252,7 @@ impl Deploy<'_> {
         );
         self.findings = found;
         self.findings.extend(more);
+        reach::explain(loaded, self.host, &session, &mut self.findings, self.events).await;
         session.close().await;
         fail_on(&self.findings, Kind::CheckFailed, "prove the running release")?;
         clock.done(format!("{} checks hold", self.findings.len()));

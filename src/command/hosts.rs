@@ -11,7 +11,7 @@ use super::interrupt::Interrupt;
 use super::project::{self, Base, Loaded};
 use super::reach::Clock;
 use crate::error::Result;
-use crate::event::Stage;
+use crate::event::{Event, Stage};
 use crate::inventory::{Environment, Host};
 use crate::outcome::{ExitCode, Outcome};
 use crate::report::Reporter;
@@ -44,6 +44,10 @@ pub(super) fn load(
     let loaded = project::load(context.root, environment, context.identity)?;
     redact(context, &loaded.secrets);
     let environment = &loaded.environment;
+    let _ = events.send(Event::Loaded {
+        environment: environment.name.clone(),
+        release: loaded.generated.id.to_string(),
+    });
     clock.done(format!(
         "{}: {} files, {} services, {}",
         environment.name,

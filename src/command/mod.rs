@@ -10,6 +10,7 @@ mod hosts;
 mod interrupt;
 mod logs;
 mod plan;
+mod probes;
 mod project;
 mod reach;
 mod returned;
@@ -29,7 +30,7 @@ use self::deploy::Goal;
 use crate::error::Result;
 use crate::event::Sender;
 use crate::outcome::ExitCode;
-use crate::report::{Format, Output, Reporter};
+use crate::report::{Files, Format, Output, Reporter};
 
 /// Puts a Docker Compose stack on servers over SSH and proves that it runs.
 #[derive(Debug, Parser)]
@@ -46,6 +47,16 @@ struct Cli {
     output: Format,
     #[command(subcommand)]
     command: Command,
+}
+
+impl Cli {
+    /// How to report: what a command asks for goes before the option of all commands.
+    fn format(&self) -> Format {
+        match &self.command {
+            Command::Verify(arguments) if arguments.quiet => Format::Quiet,
+            _ => self.output,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -73,6 +84,8 @@ enum Command {
         /// Wait so long for another deploy to end
         #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
         lock_wait: std::time::Duration,
+        #[command(flatten)]
+        reports: ReportFiles,
     },
     /// Go back to a release that the host keeps, prove it, and return from it when that fails
     #[command(override_usage = "provision rollback [OPTIONS] [ENVIRONMENT] [RELEASE]")]
@@ -89,6 +102,8 @@ enum Command {
         /// Wait so long for another deploy to end
         #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
         lock_wait: std::time::Duration,
+        #[command(flatten)]
+        reports: ReportFiles,
     },
     /// Show what runs on the hosts, and how it is
     Status {
@@ -109,13 +124,7 @@ enum Command {
         environment: Option<String>,
     },
     /// Prove that the stack runs
-    Verify {
-        /// The environment
-        environment: Option<String>,
-        /// Give up after this time [default: `deploy.verify_timeout` of the inventory]
-        #[arg(long, value_name = "DURATION", value_parser = duration)]
-        timeout: Option<std::time::Duration>,
-    },
+    Verify(verify::Arguments),
     /// Prepare what the stack needs of the application: roles in its databases. May be repeated
     Bootstrap {
         /// The environment
@@ -168,9 +177,56 @@ enum Command {
         #[command(subcommand)]
         command: dashboards::DashboardsCommand,
     },
+    /// Print the JSON schema of the lines of --output json
+    Schema,
     /// Keep the secrets of an environment: one encrypted file
     #[command(subcommand)]
     Secrets(secrets::SecretsCommand),
+}
+
+/// Files that a run leaves behind.
+#[derive(Debug, Clone, Default, clap::Args)]
+struct ReportFiles {
+    /// Write the checks as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Write a page for a browser: timeline, checks, plan
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+impl Command {
+    /// The word for reports.
+    fn word(&self) -> &'static str {
+        match self {
+            Command::Check { .. } => "check",
+            Command::Plan { .. } => "plan",
+            Command::Deploy { .. } => "deploy",
+            Command::Rollback { .. } => "rollback",
+            Command::Status { .. } => "status",
+            Command::History { .. } => "history",
+            Command::Unlock { .. } => "unlock",
+            Command::Bootstrap { .. } => "bootstrap",
+            Command::Dashboards { .. } => "dashboards",
+            Command::Verify(_) => "verify",
+            Command::Tunnel { .. } => "tunnel",
+            Command::Logs { .. } => "logs",
+            Command::Trust { .. } => "trust",
+            Command::Schema => "schema",
+            Command::Secrets(_) => "secrets",
+        }
+    }
+
+    /// The files that it leaves behind.
+    fn files(&self, root: &Path) -> Files {
+        let reports = match self {
+            Command::Deploy { reports, .. } | Command::Rollback { reports, .. } => reports.clone(),
+            Command::Verify(arguments) => arguments.reports.clone(),
+            _ => ReportFiles::default(),
+        };
+        let title = format!("provision {}", self.word());
+        Files { title, junit: reports.junit, html: reports.report, root: root.to_owned() }
+    }
 }
 
 fn duration(text: &str) -> std::result::Result<std::time::Duration, String> {
@@ -183,11 +239,12 @@ struct Context<'a> {
     identity: Option<&'a Path>,
     output: &'a Output,
     format: Format,
+    files: Files,
 }
 
 impl Context<'_> {
     fn reporter(&self) -> Reporter {
-        Reporter::start(self.output.clone(), self.format)
+        Reporter::start(self.output.clone(), self.format, self.files.clone())
     }
 }
 
@@ -201,11 +258,20 @@ pub async fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
         }
     };
-    let output = Output::default();
-    match run(&cli, &output).await {
+    let output = Output::of_process();
+    let root = project::root(&cli.directory).unwrap_or_else(|_| cli.directory.clone());
+    let mut files = cli.command.files(&root);
+    let result = match files.prepare() {
+        Ok(()) => run(&cli, &output, &files).await,
+        Err(error) => {
+            (files.junit, files.html) = (None, None);
+            Err(error)
+        }
+    };
+    match result {
         Ok(code) => code,
         Err(error) => {
-            let mut reporter = Reporter::start(output, cli.output);
+            let mut reporter = Reporter::start(output, cli.format(), files);
             reporter.finish().await;
             reporter.error(&error);
             let code = error.kind().exit_code();
@@ -215,18 +281,20 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
+async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
     let root = match &cli.command {
+        Command::Schema => cli.directory.clone(),
         Command::Secrets(command) if !command.needs_project() => cli.directory.clone(),
         _ => project::root(&cli.directory)?,
     };
-    let context = Context { root: &root, identity: cli.identity.as_deref(), output, format: cli.output };
+    let identity = cli.identity.as_deref();
+    let context = Context { root: &root, identity, output, format: cli.format(), files: files.clone() };
     match &cli.command {
         Command::Check { environment } => check::run(&context, environment.as_deref()).await,
         Command::Plan { environment, detailed_exitcode } => {
             plan::run(&context, project_goal(&context, environment.as_deref()), *detailed_exitcode).await
         }
-        Command::Deploy { environment, dry_run, lock_wait } => {
+        Command::Deploy { environment, dry_run, lock_wait, .. } => {
             let goal = project_goal(&context, environment.as_deref());
             if *dry_run {
                 plan::run(&context, goal, false).await
@@ -234,7 +302,7 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
                 hosts::activate(&context, "deploy", goal, *lock_wait).await
             }
         }
-        Command::Rollback { words, with_secrets, dry_run, lock_wait } => {
+        Command::Rollback { words, with_secrets, dry_run, lock_wait, .. } => {
             let target = rollback::Target { release: words.get(1).cloned(), with_secrets: *with_secrets };
             let environment = words.first().map(String::as_str);
             let goal =
@@ -250,8 +318,10 @@ async fn run(cli: &Cli, output: &Output) -> Result<ExitCode> {
             history::run(&context, environment.as_deref(), *lines).await
         }
         Command::Unlock { environment } => unlock::run(&context, environment.as_deref()).await,
-        Command::Verify { environment, timeout } => {
-            verify::run(&context, environment.as_deref(), *timeout).await
+        Command::Verify(arguments) => verify::run(&context, arguments).await,
+        Command::Schema => {
+            output.line(crate::report::schema().trim_end());
+            Ok(ExitCode::Ok)
         }
         Command::Bootstrap { environment } => bootstrap::run(&context, environment.as_deref()).await,
         Command::Tunnel { environment, host } => {

@@ -9,6 +9,7 @@ use crate::plan::check::Check;
 use crate::plan::{self, Generated};
 use crate::secrets::{self, Identity, Secrets};
 use crate::stack::{self, Release};
+use crate::verify;
 
 /// Everything that is known before a host is asked.
 pub(super) struct Loaded {
@@ -17,6 +18,8 @@ pub(super) struct Loaded {
     pub release: Release,
     pub generated: Generated,
     pub checks: Vec<Check>,
+    /// Checks that the inventory leaves out (`verify: {skip: …}`).
+    pub skipped: Vec<Check>,
 }
 
 /// What it takes to go back on a host: nothing of the stack, which may be broken at the moment.
@@ -99,7 +102,11 @@ impl Loaded {
             .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
             .collect();
         let generated = plan::generate(&release, &fingerprints);
-        Self { environment, secrets, release, generated, checks }
+        let skip = &environment.verify.skip;
+        let (skipped, checks) = checks
+            .into_iter()
+            .partition(|check| skip.iter().any(|pattern| verify::select::matches(pattern, &check.name)));
+        Self { environment, secrets, release, generated, checks, skipped }
     }
 
     /// The same for a host that looks like `state`: with what the inventory leaves to be found there. Where

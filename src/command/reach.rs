@@ -11,9 +11,9 @@ use crate::event::{self, Event, Stage};
 use crate::host;
 use crate::inventory::{Environment, Host};
 use crate::plan::HostState;
-use crate::plan::check::{Check, Finding};
-use crate::ssh::{self, Forwarded, Options, Session};
-use crate::verify::{Forward, Opened, Run, containers};
+use crate::plan::check::{Check, Finding, Status};
+use crate::ssh::{self, Forwarded, Line, Options, Session};
+use crate::verify::{Forward, Opened, Run, containers, exposure, select};
 
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -113,14 +113,29 @@ pub(super) async fn containers(
     loaded: &Loaded,
     host: &Host,
     session: &Session,
-    mut state: HostState,
+    state: HostState,
     timeout: Duration,
     events: &event::Sender,
+) -> Vec<Finding> {
+    containers_of(loaded, host, (session, state), timeout, events, &|_| true).await
+}
+
+/// As [`containers`], only those findings whose names `takes` takes.
+pub(super) async fn containers_of(
+    loaded: &Loaded,
+    host: &Host,
+    (session, mut state): (&Session, HostState),
+    timeout: Duration,
+    events: &event::Sender,
+    takes: &(dyn Fn(&str) -> bool + Sync),
 ) -> Vec<Finding> {
     let until = tokio::time::Instant::now() + timeout;
     let mut said = String::new();
     loop {
-        let findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
+        let mut findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
+        findings.push(exposure::inside(&state));
+        leave_out(loaded, &mut findings);
+        findings.retain(|finding| takes(&finding.check));
         let starting: Vec<&str> = state
             .containers
             .iter()
@@ -149,6 +164,67 @@ pub(super) async fn containers(
             Ok(seen) => state = seen,
             Err(_) => return findings,
         }
+    }
+}
+
+/// Marks what the inventory leaves out. A container is never left out: the host itself waits for it.
+fn leave_out(loaded: &Loaded, findings: &mut [Finding]) {
+    let skip = &loaded.environment.verify.skip;
+    for finding in findings.iter_mut().filter(|finding| !finding.check.ends_with(".container")) {
+        if skip.iter().any(|pattern| select::matches(pattern, &finding.check)) {
+            *finding = skipped(&finding.check, &finding.service, &finding.expected);
+        }
+    }
+}
+
+/// The finding of a check that the inventory leaves out.
+pub(super) fn skipped(check: &str, service: &str, expected: &str) -> Finding {
+    Finding {
+        service: service.to_owned(),
+        status: Status::Skipped,
+        found: "left out by `verify: {skip: …}` of the inventory".to_owned(),
+        ..Finding::fact(check, expected, Ok(String::new()))
+    }
+}
+
+/// How many services whose checks fail are asked for their last words, and for how many lines.
+const MOST_LOGS: usize = 3;
+const LOG_LINES: u32 = 10;
+
+/// Adds the last log lines of the containers concerned to the findings that fail.
+pub(super) async fn explain(
+    loaded: &Loaded,
+    host: &Host,
+    session: &Session,
+    findings: &mut [Finding],
+    events: &event::Sender,
+) {
+    let mut services: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.fails() && !finding.service.is_empty())
+        .map(|finding| finding.service.clone())
+        .collect();
+    services.sort();
+    services.dedup();
+    for service in services.into_iter().take(MOST_LOGS) {
+        let Ok(mut lines) = host::logs(session, host, &loaded.environment, &service, LOG_LINES, false).await
+        else {
+            continue;
+        };
+        let mut said = Vec::new();
+        while let Ok(Some(Line::Out(line) | Line::Err(line))) = lines.next().await {
+            let line: String = line.chars().filter(|c| !c.is_control()).take(400).collect();
+            said.push(line);
+        }
+        if said.is_empty() || !matches!(lines.status().await, Ok(0)) {
+            continue;
+        }
+        // Once a service: several of its checks fail for one reason.
+        if let Some(finding) = findings.iter_mut().find(|f| f.fails() && f.service == service) {
+            finding.detail.push(format!("the last lines of {service}:"));
+            finding.detail.extend(said.iter().cloned());
+        }
+        let _ = events.send(Event::Log { host: host.name.to_string(), service, lines: said });
     }
 }
 

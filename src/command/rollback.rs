@@ -101,15 +101,16 @@ fn loaded(base: &Base, target: &Target, kept: &Kept) -> Result<(Loaded, Vec<Chec
     let known = |check: &Check| {
         check.secret().is_none_or(|name| base.secrets.fingerprint(name).as_ref() == fingerprints.get(name))
     };
-    let (checks, skipped) = kept.checks.iter().cloned().partition(known);
+    let (checks, unknown) = kept.checks.iter().cloned().partition(known);
     let loaded = Loaded {
         environment: base.environment.clone(),
         secrets: base.secrets.clone(),
         release,
         generated,
         checks,
+        skipped: Vec::new(),
     };
-    Ok((loaded, skipped))
+    Ok((loaded, unknown))
 }
 
 /// The fingerprints of today's secrets, as far as the kept release needs them.

@@ -8,7 +8,7 @@ use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Session};
 
 /// Who deployed, from where and from which commit.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default)]
 pub struct Actor {
     /// The login name there, or who started the CI job.
@@ -22,7 +22,7 @@ pub struct Actor {
 }
 
 /// One activation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Record {
     /// When it ended, in seconds since 1970.
     pub time: i64,

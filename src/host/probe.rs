@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::plan::{Container, HostState, ReleaseId};
+use crate::plan::{Container, HostState, ReleaseId, Socket};
 use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
@@ -33,15 +33,30 @@ struct Line {
     restarts: u32,
     exit_code: i32,
     digest: Option<String>,
-    /// What docker has below `HostConfig.PortBindings`; null where nothing is published.
     #[serde(default)]
-    ports: Option<BTreeMap<String, Option<Vec<Binding>>>>,
+    pid: u32,
+    #[serde(default)]
+    network: String,
+    /// Port in the container → where it is published.
+    #[serde(default)]
+    ports: Option<BTreeMap<String, Option<Vec<Published>>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Binding {
+struct Published {
+    host_ip: String,
     host_port: String,
+}
+
+impl Published {
+    fn address(&self) -> String {
+        if self.host_ip.contains(':') {
+            format!("[{}]:{}", self.host_ip, self.host_port)
+        } else {
+            format!("{}:{}", self.host_ip, self.host_port)
+        }
+    }
 }
 
 fn parse(output: &Output) -> Result<HostState> {
@@ -85,6 +100,8 @@ fn parse(output: &Output) -> Result<HostState> {
                 state.networks.insert(value.to_owned());
             }
             "listen" => state.listening.extend(listener(value)),
+            "sockets" => state.sockets = (value == "known").then(Vec::new),
+            "socket" => state.sockets.get_or_insert_default().extend(socket(value)),
             "interrupted" => state.interrupted = Some(value.to_owned()),
             "holder" => state.holder = Some(value.to_owned()),
             "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
@@ -108,6 +125,8 @@ fn listener(value: &str) -> Option<u16> {
 
 fn container(json: &str) -> Option<Container> {
     let line: Line = serde_json::from_str(json).ok()?;
+    let published: Vec<Published> =
+        line.ports.unwrap_or_default().into_values().flatten().flatten().collect();
     Some(Container {
         service: line.service.unwrap_or_default(),
         name: line.name.trim_start_matches('/').to_owned(),
@@ -119,15 +138,22 @@ fn container(json: &str) -> Option<Container> {
         restarts: line.restarts,
         exit_code: line.exit_code,
         digest: line.digest.unwrap_or_default(),
-        ports: line
-            .ports
-            .into_iter()
-            .flat_map(BTreeMap::into_values)
-            .flatten()
-            .flatten()
-            .filter_map(|binding| binding.host_port.parse().ok())
-            .collect(),
+        ports: published.iter().filter_map(|published| published.host_port.parse().ok()).collect(),
+        pid: line.pid,
+        host_network: line.network == "host",
+        published: published.iter().map(Published::address).collect(),
     })
+}
+
+/// A line of `ss -Hltnp`: state, two queues, local address, peer, and `users:(("name",pid=1,fd=3))`.
+fn socket(line: &str) -> Option<Socket> {
+    let address = line.split_whitespace().nth(3)?.to_owned();
+    let pids = line
+        .split("pid=")
+        .skip(1)
+        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
+        .collect();
+    Some(Socket { address, pids })
 }
 
 /// What stands where a probe's answer should be: most often sudo's words.
@@ -165,17 +191,23 @@ mod tests {
                     digest dd\nfile aa prometheus/a b.yml\nscript bb lib.sh\nfingerprint smtp ff\nunsealed yes\n\
                     docker 26.1.5\ncontainer {\"service\":\"db\",\"name\":\"/x-db-1\",\"id\":\"1\",\"image\":\"i:1\",\
                     \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null,\
-                    \"ports\":{\"9090/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"9090\"}],\"1/udp\":null}}\n\
+                    \"pid\":77,\"network\":\"host\",\"ports\":{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8080\"},\
+                    {\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"81/tcp\":null}}\nsockets known\n\
+                    socket LISTEN 0 4096 *:9100 *:* users:((\"node\",pid=77,fd=3),(\"x\",pid=78,fd=3))\n\
                     listen 0100007F 0BB9\nlisten 00000000000000000000000000000000 0050\n\
                     listen 0000000000000000FFFF00000100007F 0051\nlisten 0500000A 0052\nend\n";
         let state = parse(&output(text, "", 0)).unwrap();
         assert_eq!(state.docker.as_deref(), Some("26.1.5"));
         assert_eq!(state.files["prometheus/a b.yml"], "aa");
         assert_eq!(state.containers[0].name, "x-db-1");
-        assert_eq!(state.containers[0].ports, [9090]);
+        assert_eq!(state.containers[0].ports, [8080, 8080]);
         assert_eq!(state.listening, [3001, 80, 81].into());
         assert_eq!(state.disk_free, 1024);
         assert!(state.unsealed && state.systemd);
+        assert_eq!(state.containers[0].published, ["127.0.0.1:8080", "[::]:8080"]);
+        assert!(state.containers[0].host_network);
+        let socket = Socket { address: "*:9100".to_owned(), pids: vec![77, 78] };
+        assert_eq!(state.sockets, Some(vec![socket]));
     }
 
     #[test]

@@ -52,6 +52,12 @@ pub(super) const ROLE: &str = concat!(include_str!("scripts/lib.sh"), include_st
 /// Prints a service's log.
 pub(super) const LOGS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/logs.sh"));
 
+/// Writes a line into a service's log and into the journal.
+pub(super) const CANARY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/canary.sh"));
+/// Measures what the stack uses.
+pub(super) const OVERHEAD: &str =
+    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/overhead.sh"));
+
 /// The scripts that a host keeps in `.provision/bin`, by name.
 #[must_use]
 pub fn installed() -> BTreeMap<&'static str, String> {

@@ -11,7 +11,7 @@ use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Output, Session};
 
 /// A release that the host keeps.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct KeptRelease {
     /// Its id.
     pub release: String,
@@ -22,7 +22,7 @@ pub struct KeptRelease {
 }
 
 /// One of the two units that bring the stack back at boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Unit {
     /// unseal or finish.
     pub name: String,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::layer::Layer;
-use super::{Host, HostName, units};
+use super::{Host, HostName, Verify, units};
 use crate::error::{Error, Place, Problem, Result};
 use crate::yaml::{Document, Value};
 
@@ -76,6 +76,8 @@ pub struct Environment {
     pub remote: Remote,
     /// How a deploy behaves.
     pub deploy: Deploy,
+    /// How the running stack is judged.
+    pub verify: Verify,
     /// The servers, by name.
     pub hosts: Vec<Host>,
     /// Values for the stack.
@@ -250,6 +252,7 @@ impl Merge<'_> {
         };
         self.check_remote(&remote);
         let deploy = self.deploy(&base.deploy, &over.deploy);
+        let verify = self.verify(&base.verify, &over.verify);
         let hosts = self.hosts(over.hosts);
         let variables = Variables {
             values: merge_maps(base.variables, over.variables),
@@ -263,6 +266,7 @@ impl Merge<'_> {
             stack,
             remote,
             deploy: deploy?,
+            verify: verify?,
             hosts,
             variables,
         })
@@ -337,6 +341,20 @@ impl Merge<'_> {
             keep_releases,
             min_free_disk: min_free_disk?,
         })
+    }
+
+    fn verify(
+        &mut self,
+        base: &super::layer::VerifyLayer,
+        over: &super::layer::VerifyLayer,
+    ) -> Option<Verify> {
+        super::verify::verify(base, over)
+            .map_err(|wrong| {
+                for (key, what, hint) in wrong {
+                    self.problem(&["verify", key], what, hint);
+                }
+            })
+            .ok()
     }
 
     fn hosts(&mut self, hosts: BTreeMap<String, Host>) -> Vec<Host> {

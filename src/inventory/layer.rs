@@ -21,6 +21,8 @@ pub(super) struct Layer {
     pub remote: RemoteLayer,
     /// How a deploy behaves.
     pub deploy: DeployLayer,
+    /// What `provision verify` leaves out, and what the stack may use.
+    pub verify: VerifyLayer,
     /// The servers. Only in <env>.yml.
     pub hosts: BTreeMap<String, Host>,
     /// Values of the stack's variables.
@@ -45,4 +47,13 @@ pub(super) struct DeployLayer {
     pub pull_timeout: Option<String>,
     pub keep_releases: Option<u32>,
     pub min_free_disk: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct VerifyLayer {
+    pub skip: Option<Vec<String>>,
+    pub memory: Option<String>,
+    pub cpu_percent: Option<f64>,
+    pub disk: Option<String>,
 }

@@ -6,6 +6,8 @@ mod environment;
 mod host;
 mod layer;
 pub mod units;
+mod verify;
 
 pub use environment::{Deploy, Environment, Remote, Variables, names};
 pub use host::{Host, HostName};
+pub use verify::{Budget, Verify};

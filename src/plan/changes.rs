@@ -11,7 +11,7 @@ use crate::stack::Release;
 const LONGEST: usize = 120;
 
 /// What happens to one service, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ServiceChange {
     /// The service.
     pub service: String,
@@ -22,7 +22,7 @@ pub struct ServiceChange {
 }
 
 /// Another image for a service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct ImageChange {
     /// The service.
     pub service: String,
@@ -35,7 +35,7 @@ pub struct ImageChange {
 }
 
 /// What becomes of a secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct SecretChange {
     /// Its name.
     pub name: String,
@@ -44,7 +44,7 @@ pub struct SecretChange {
 }
 
 /// What becomes of a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct FileChange {
     /// Its path in the remote folder.
     pub path: String,
@@ -57,7 +57,7 @@ pub struct FileChange {
 }
 
 /// All that changes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, schemars::JsonSchema)]
 pub struct Changes {
     /// Services, sorted by name.
     pub services: Vec<ServiceChange>,

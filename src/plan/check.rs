@@ -3,6 +3,9 @@
 //! A check is plain data derived from a release. It is stored beside the release on the host, so that after a
 //! return the old release is verified by its own checks. It names secrets, it never holds one.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A statement about the running stack.
@@ -36,12 +39,16 @@ pub enum Question {
         /// Job names, sorted.
         jobs: Vec<String>,
     },
-    /// Prometheus: the rules that run are those of the release: these groups with this many rules each.
+    /// Prometheus: the rules that run are those of the release: these groups with this many rules each, and
+    /// each rule means what was sent.
     Rules {
         /// Port.
         port: u16,
         /// Group name and number of rules.
         groups: Vec<(String, usize)>,
+        /// The rules. Releases deployed by an older provision have none stored.
+        #[serde(default)]
+        rules: Vec<SentRule>,
     },
     /// Prometheus or Alertmanager: the configuration that runs means what was sent (defaults aside).
     Configuration {
@@ -107,6 +114,72 @@ pub enum Question {
         /// Uids, sorted.
         uids: Vec<String>,
     },
+    /// Prometheus: it keeps its data as long as it was told to.
+    Retention {
+        /// Port.
+        port: u16,
+        /// `--storage.tsdb.retention.time` as sent.
+        time: Option<String>,
+        /// `--storage.tsdb.retention.size` as sent.
+        size: Option<String>,
+    },
+    /// Loki: the configuration that runs means what was sent (defaults aside): retention and compactor above all.
+    LokiConfiguration {
+        /// Port.
+        port: u16,
+        /// The configuration as sent, YAML text. Secret-free.
+        sent: String,
+    },
+    /// Loki (a probe): a line that was written on the host is found again.
+    LogLine {
+        /// Port.
+        port: u16,
+        /// What the line holds and no other line does.
+        nonce: String,
+        /// The `job` labels under which it must be found, sorted.
+        jobs: Vec<String>,
+    },
+    /// Grafana (a probe): the query of every panel gives data.
+    Panels {
+        /// Port.
+        port: u16,
+        /// Login name.
+        user: String,
+        /// The name of the secret.
+        password: String,
+        /// The queries.
+        queries: Vec<PanelQuery>,
+    },
+}
+
+/// A rule as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SentRule {
+    /// Its group.
+    pub group: String,
+    /// The name of the alert, or of the series that is recorded.
+    pub name: String,
+    /// Its expression.
+    pub expr: String,
+    /// `for:`; empty where there is none.
+    pub lasts: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A query of a panel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanelQuery {
+    /// Uid of the dashboard.
+    pub dashboard: String,
+    /// The panel's title.
+    pub panel: String,
+    /// Uid of the datasource.
+    pub datasource: String,
+    /// The query, its variables filled in.
+    pub expr: String,
+    /// Why it may rightly give nothing; empty where it must give data.
+    pub may_be_empty: String,
 }
 
 /// A text as a list of its lines: where one line changed, one line of the JSON does.
@@ -146,7 +219,11 @@ impl Check {
             | Question::GrafanaHealth { port }
             | Question::GrafanaLogin { port, .. }
             | Question::GrafanaDatasources { port, .. }
-            | Question::GrafanaDashboards { port, .. } => *port,
+            | Question::GrafanaDashboards { port, .. }
+            | Question::Retention { port, .. }
+            | Question::LokiConfiguration { port, .. }
+            | Question::LogLine { port, .. }
+            | Question::Panels { port, .. } => *port,
         }
     }
 
@@ -156,14 +233,27 @@ impl Check {
         match &self.question {
             Question::GrafanaLogin { password, .. }
             | Question::GrafanaDatasources { password, .. }
-            | Question::GrafanaDashboards { password, .. } => Some(password),
+            | Question::GrafanaDashboards { password, .. }
+            | Question::Panels { password, .. } => Some(password),
+            _ => None,
+        }
+    }
+
+    /// How long it may take to hold, where that is less than the time for all checks.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        match &self.question {
+            // A collector looks for new lines every few seconds, and sends them in batches.
+            Question::LogLine { .. } => Some(Duration::from_secs(60)),
+            // A rate needs two scrapes.
+            Question::Panels { .. } => Some(Duration::from_secs(90)),
             _ => None,
         }
     }
 }
 
 /// Whether a check holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// It holds.
@@ -175,7 +265,7 @@ pub enum Status {
 }
 
 /// What was found of a check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Finding {
     /// The check's name.
     pub check: String,
@@ -191,9 +281,31 @@ pub struct Finding {
     pub remedy: String,
     /// Milliseconds from the first question to this answer.
     pub took_ms: u64,
+    /// More of what was found, line by line: every difference, a container's last words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<String>,
 }
 
 impl Finding {
+    /// The finding of what is not a question to a service: a fact about host or containers.
+    #[must_use]
+    pub fn fact(check: &str, expected: &str, verdict: Result<String, (String, String)>) -> Self {
+        let (status, found, remedy) = match verdict {
+            Ok(found) => (Status::Holds, found, String::new()),
+            Err((found, remedy)) => (Status::Fails, found, remedy),
+        };
+        Self {
+            check: check.to_owned(),
+            service: String::new(),
+            status,
+            expected: expected.to_owned(),
+            found,
+            remedy,
+            took_ms: 0,
+            detail: Vec::new(),
+        }
+    }
+
     /// Whether this stops a rollout.
     #[must_use]
     pub fn fails(&self) -> bool {

@@ -1,7 +1,8 @@
 //! Derives the checks of a release: nothing is asked of a component that it does not have.
 
 use crate::error::{Place, Problem};
-use crate::plan::check::{Check, ConfigurationOf, Question};
+use crate::plan::check::{Check, ConfigurationOf, Question, SentRule};
+use crate::plan::panels;
 use crate::stack::{Release, Service, Verify, has_extension, is_yaml};
 use crate::yaml::{Document, Value};
 
@@ -31,16 +32,58 @@ pub fn checks(release: &Release) -> Result<Vec<Check>, Vec<Problem>> {
     if problems.is_empty() { Ok(checks) } else { Err(problems) }
 }
 
+/// The checks of a release that act or take a while (`provision verify --probes`). `nonce` is a word that
+/// stands nowhere else; whoever asks writes it where the checks look for it.
+#[must_use]
+pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, service) in &release.services {
+        let (what, question) = match &service.verify {
+            Some(Verify::Loki { port, .. }) => {
+                let jobs = collected(release);
+                if jobs.is_empty() {
+                    continue;
+                }
+                ("canary", Question::LogLine { port: *port, nonce: nonce.to_owned(), jobs })
+            }
+            Some(Verify::Grafana { port, user, password, may_be_empty }) => {
+                let queries = panels::queries(release, service, may_be_empty);
+                if queries.is_empty() {
+                    continue;
+                }
+                let (port, user, password) = (*port, user.clone(), password.clone());
+                ("panels", Question::Panels { port, user, password, queries })
+            }
+            _ => continue,
+        };
+        checks.push(Check { name: format!("{name}.{what}"), service: name.clone(), question });
+    }
+    checks
+}
+
+/// The jobs under which a collector of the release sends what containers and the journal say: whoever reads
+/// them mounts where they are.
+fn collected(release: &Release) -> Vec<String> {
+    let is_read = |folders: &[&str]| {
+        release
+            .services
+            .values()
+            .flat_map(|service| &service.mounts)
+            .any(|mount| folders.iter().any(|folder| mount.source.trim_end_matches('/') == *folder))
+    };
+    let places: [(&str, &[&str]); 2] = [
+        ("docker", &["/var/lib/docker/containers", "/var/lib/docker"]),
+        ("journal", &["/var/log/journal", "/run/log/journal", "/var/log"]),
+    ];
+    places.into_iter().filter(|(_, folders)| is_read(folders)).map(|(job, _)| job.to_owned()).collect()
+}
+
 type Questions = Vec<(&'static str, Question)>;
 
 fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Questions, Problem> {
     let ready = |port: u16, path: &str| ("ready", Question::Ready { port, path: path.to_owned() });
     match verify {
         Verify::Http { port, path } => Ok(vec![ready(*port, path)]),
-        Verify::Loki { port, config } => {
-            configuration(release, config)?;
-            Ok(vec![ready(*port, "/ready")])
-        }
         Verify::Prometheus { port, config } => {
             let (document, sent) = configuration(release, config)?;
             let mut list = vec![
@@ -49,15 +92,19 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                     "configuration",
                     Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent },
                 ),
-                (
-                    "rules",
-                    Question::Rules {
-                        port: *port,
-                        groups: rule_groups(release, service, config, &document)?,
-                    },
-                ),
+                ("rules", {
+                    let (groups, rules) = rule_groups(release, service, config, &document)?;
+                    Question::Rules { port: *port, groups, rules }
+                }),
                 ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
             ];
+            let (time, size) = (
+                flag(release, service, "--storage.tsdb.retention.time="),
+                flag(release, service, "--storage.tsdb.retention.size="),
+            );
+            if time.is_some() || size.is_some() {
+                list.push(("retention", Question::Retention { port: *port, time, size }));
+            }
             let alerting = document.value().get("alerting").and_then(|a| a.get("alertmanagers"));
             if alerting.and_then(Value::as_sequence).is_some_and(|list| !list.is_empty()) {
                 list.push(("alertmanagers", Question::Alertmanagers { port: *port }));
@@ -74,7 +121,14 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ),
             ])
         }
-        Verify::Grafana { port, user, password } => {
+        Verify::Loki { port, config } => {
+            let (_, sent) = configuration(release, config)?;
+            Ok(vec![
+                ready(*port, "/ready"),
+                ("configuration", Question::LokiConfiguration { port: *port, sent }),
+            ])
+        }
+        Verify::Grafana { port, user, password, .. } => {
             let (port, user, password) = (*port, user.clone(), password.clone());
             let mut list = vec![
                 ("health", Question::GrafanaHealth { port }),
@@ -133,6 +187,16 @@ fn configuration(release: &Release, path: &str) -> Result<(Document, String), Pr
     Ok((document, text))
 }
 
+/// The value of a flag in the service's `command:`.
+fn flag(release: &Release, service: &Service, prefix: &str) -> Option<String> {
+    let file = release.files.get(&release.compose_file)?;
+    let document = Document::parse(&release.compose_file, &String::from_utf8_lossy(&file.content)).ok()?;
+    let definition = document.value().get("services")?.get(service.name.as_str())?;
+    sequence(definition, "command")
+        .filter_map(Value::as_str)
+        .find_map(|word| word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned))
+}
+
 fn sequence<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     value.get(key).and_then(Value::as_sequence).into_iter().flatten()
 }
@@ -146,15 +210,17 @@ fn jobs(document: &Document) -> Vec<String> {
     jobs
 }
 
-/// The rule groups that the configuration's patterns find among the release's files.
+type Groups = (Vec<(String, usize)>, Vec<SentRule>);
+
+/// The rule groups that the configuration's patterns find among the release's files, and their rules.
 fn rule_groups(
     release: &Release,
     service: &Service,
     config: &str,
     document: &Document,
-) -> Result<Vec<(String, usize)>, Problem> {
+) -> Result<Groups, Problem> {
     let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut groups = Vec::new();
+    let (mut groups, mut rules) = (Vec::new(), Vec::new());
     for (index, pattern) in sequence(document.value(), "rule_files").filter_map(Value::as_str).enumerate() {
         let in_stack = if pattern.starts_with('/') {
             service.mounts.iter().filter(|mount| !mount.source.starts_with('/')).find_map(|mount| {
@@ -181,12 +247,30 @@ fn rule_groups(
                 .map_err(|mut problems| problems.remove(0))?;
             for group in sequence(parsed.value(), "groups") {
                 let name = group.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+                rules.extend(sequence(group, "rules").map(|rule| sent_rule(&name, rule)));
                 groups.push((name, sequence(group, "rules").count()));
             }
         }
     }
     groups.sort();
-    Ok(groups)
+    Ok((groups, rules))
+}
+
+fn sent_rule(group: &str, rule: &Value) -> SentRule {
+    // A number may stand where a text is meant: `expr: 1`.
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        other => serde_yaml::to_string(other).unwrap_or_default().trim().to_owned(),
+    };
+    let field = |key: &str| rule.get(key).map(text).unwrap_or_default();
+    let labels = rule.get("labels").and_then(Value::as_mapping).into_iter().flatten();
+    SentRule {
+        group: group.to_owned(),
+        name: rule.get("alert").or_else(|| rule.get("record")).map(text).unwrap_or_default(),
+        expr: field("expr"),
+        lasts: field("for"),
+        labels: labels.map(|(key, value)| (text(key), text(value))).collect(),
+    }
 }
 
 /// A path against a pattern with `*`, which matches inside one folder as in Prometheus.

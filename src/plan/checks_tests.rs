@@ -180,10 +180,12 @@ fn the_whole_stack_is_asked_everything() {
     grafana.dashboards
     loki.ready
     postgres-exporter.database
+    loki.configuration
     prometheus.ready
     prometheus.configuration
     prometheus.rules
     prometheus.targets
+    prometheus.retention
     prometheus.alertmanagers
     ");
     let sources = checks.iter().find_map(|check| match &check.question {
@@ -214,4 +216,22 @@ fn a_star_stays_inside_its_folder() {
     assert!(!matches("prometheus/alerts/*.yml", "prometheus/alerts/more/koprogo.yml"));
     assert!(!matches("prometheus/alerts/*.yml", "prometheus/alerts/koprogo.yaml"));
     assert!(matches("a/b*c*.yml", "a/bxcx.yml"));
+}
+
+#[test]
+fn probes_are_those_of_what_is_there() {
+    let names = |off: &[&'static str]| -> Vec<String> {
+        let release = release(&off.iter().copied().collect());
+        probes(&release, "7f3a").into_iter().map(|check| check.name).collect()
+    };
+    assert_eq!(names(&[]), ["grafana.panels", "loki.canary"]);
+    assert_eq!(names(&["collector"]), ["grafana.panels"]);
+    assert_eq!(names(&["grafana"]), ["loki.canary"]);
+    assert!(names(&["grafana", "loki"]).is_empty());
+    let all = probes(&release(&BTreeSet::new()), "7f3a");
+    let jobs = all.iter().find_map(|check| match &check.question {
+        Question::LogLine { jobs, nonce, .. } if nonce == "7f3a" => Some(jobs.clone()),
+        _ => None,
+    });
+    assert_eq!(jobs.unwrap(), ["docker", "journal"]);
 }

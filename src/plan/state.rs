@@ -29,6 +29,21 @@ pub struct Container {
     pub digest: String,
     /// Ports of the host that it publishes, while it runs.
     pub ports: Vec<u16>,
+    /// The host's number of its main process; 0 when it does not run.
+    pub pid: u32,
+    /// Whether it is on the host's own network.
+    pub host_network: bool,
+    /// Addresses of the host on which docker publishes its ports: `127.0.0.1:9090`.
+    pub published: Vec<String>,
+}
+
+/// A socket that takes TCP connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// `ADDRESS:PORT`, the address as `ss` prints it.
+    pub address: String,
+    /// The processes that hold it.
+    pub pids: Vec<u32>,
 }
 
 impl Container {
@@ -88,6 +103,8 @@ pub struct HostState {
     pub containers: Vec<Container>,
     /// Whether every secret file of the current release is in tmpfs.
     pub unsealed: bool,
+    /// TCP sockets that listen on other addresses than 127.0.0.1; `None` where the host has no `ss`.
+    pub sockets: Option<Vec<Socket>>,
     /// Names of docker networks on the host.
     pub networks: BTreeSet<String>,
     /// Ports on which something listens that a service could not publish on 127.0.0.1 any more.

@@ -92,6 +92,7 @@ impl Bars {
                     self.stay(&clean(&format!("{mark}  {host}  {}: {}", finding.check, finding.found)));
                 }
             }
+            Event::Loaded { .. } | Event::Log { .. } => {}
             Event::Warning { host, text } => {
                 self.stay(&clean(&format!("{}  {host}  {text}", style("  warning").yellow())));
             }

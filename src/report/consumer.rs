@@ -1,16 +1,19 @@
 //! The one consumer of events.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::bars::Bars;
+use super::record::Record;
 use super::status::Look;
-use super::{Output, history, json, lines, table};
+use super::{Files, Output, github, history, json, lines, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
-use crate::host::{Record, Status};
+use crate::host::{self, Status};
 use crate::outcome::{ExitCode, Outcome};
 use crate::plan::HostState;
 use crate::plan::check::Finding;
@@ -23,6 +26,9 @@ pub enum Format {
     Text,
     /// Versioned JSON lines on stdout.
     Json,
+    /// One line a host, when all is done: for cron. `--quiet` of a command.
+    #[value(skip)]
+    Quiet,
 }
 
 /// Reports a command from its first event to its end.
@@ -32,16 +38,34 @@ pub struct Reporter {
     sender: Sender,
     stop: Option<oneshot::Sender<()>>,
     consumer: Option<JoinHandle<()>>,
+    record: Arc<Mutex<Record>>,
+    files: Files,
+    github: Option<github::Step>,
 }
 
 impl Reporter {
     /// Starts to consume.
     #[must_use]
-    pub fn start(output: Output, format: Format) -> Self {
+    pub fn start(output: Output, format: Format, files: Files) -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel();
-        let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped));
-        Self { output, format, sender, stop: Some(stop), consumer: Some(consumer) }
+        let record = Arc::new(Mutex::new(Record::new(&files.title)));
+        let consumer = tokio::spawn(consume(output.clone(), format, receiver, stopped, record.clone()));
+        Self {
+            output,
+            format,
+            sender,
+            stop: Some(stop),
+            consumer: Some(consumer),
+            record,
+            files,
+            github: github::Step::of_environment(),
+        }
+    }
+
+    /// What is inside stays whole when a holder panics: lists that grow.
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where events go.
@@ -60,17 +84,36 @@ impl Reporter {
 
     /// Shows the findings of a host as a table.
     pub fn findings(&self, host: &str, findings: &[Finding]) {
+        self.record().findings.insert(host.to_owned(), findings.to_vec());
+        match self.format {
+            Format::Text => {
+                let width = usize::from(console::Term::stdout().size().1);
+                let width = if Output::is_watched() { width } else { 160 };
+                let table = table::render(host, findings, width, console::colors_enabled());
+                if self.github.is_some() {
+                    self.output.commands(&github::group(&format!("{host}: checks"), &table));
+                    self.output.commands(&github::findings(host, findings));
+                } else {
+                    self.output.line(&table);
+                }
+            }
+            Format::Quiet => self.output.line(&table::summary(host, findings)),
+            Format::Json => {}
+        }
+    }
+
+    /// Says of a host whose checks were shown before that nothing is different.
+    pub fn unchanged(&self, host: &str, findings: &[Finding]) {
+        self.record().findings.insert(host.to_owned(), findings.to_vec());
         if self.format == Format::Text {
-            let width = usize::from(console::Term::stdout().size().1);
-            let width = if Output::is_watched() { width } else { 160 };
-            self.output.line(&table::render(host, findings, width, console::colors_enabled()));
+            self.output.line(&lines::timed(&table::summary(host, findings)));
         }
     }
 
     /// Shows a host's audit log.
-    pub fn history(&self, host: &str, records: &[Record]) {
+    pub fn history(&self, host: &str, records: &[host::Record]) {
         match self.format {
-            Format::Text => self.output.line(&history::render(host, records)),
+            Format::Text | Format::Quiet => self.output.line(&history::render(host, records)),
             Format::Json => self.output.line(&json::history(host, records)),
         }
     }
@@ -79,7 +122,7 @@ impl Reporter {
     pub fn status(&self, host: &str, state: &HostState, status: &Status) {
         let look = Look::new(state, status);
         match self.format {
-            Format::Text => self.output.line(&look.render(host)),
+            Format::Text | Format::Quiet => self.output.line(&look.render(host)),
             Format::Json => self.output.line(&json::status(host, &look)),
         }
     }
@@ -87,15 +130,26 @@ impl Reporter {
     /// Shows what came of a question to a host.
     pub fn answer(&self, host: &str, text: &str) {
         match self.format {
-            Format::Text => self.output.line(&format!("{host}: {text}")),
+            Format::Text | Format::Quiet => self.output.line(&format!("{host}: {text}")),
             Format::Json => self.output.line(&json::answer(host, text)),
         }
     }
 
     /// Shows an error.
     pub fn error(&self, error: &Error) {
+        self.record().errors.push(error.clone());
         match self.format {
-            Format::Text => self.output.error(error),
+            Format::Text => {
+                self.output.error(error);
+                if let Some(step) = &self.github {
+                    self.output.commands(&step.error(error, &self.files.root));
+                }
+            }
+            Format::Quiet => {
+                let host = error.host_name().map_or_else(String::new, |host| format!("{host}: "));
+                let text: String = format!("{host}FAIL: failed to {error}").replace(['\n', '\r'], " ");
+                self.output.line(&text);
+            }
             Format::Json => self.output.line(&json::error(error)),
         }
     }
@@ -115,6 +169,7 @@ impl Reporter {
                 let event = Event::Warning { host: String::new(), text: format!("{name}: {text}") };
                 self.output.line(&json::event(&event));
             }
+            Format::Quiet => {}
         }
     }
 
@@ -125,14 +180,26 @@ impl Reporter {
             self.error(&error);
             Outcome::Failed(error.kind().exit_code())
         });
+        self.record().outcomes.push((name.to_owned(), outcome));
         if self.format == Format::Json {
             self.output.line(&json::outcome(name, outcome));
         }
         outcome
     }
 
-    /// Ends the report.
+    /// Ends the report, and writes the files that were asked for.
     pub fn end(&self, code: ExitCode) {
+        let clean = |text: &str| self.output.clean(text);
+        let record = self.record().clone();
+        let mut complaints = self.files.write(&record, code, &clean);
+        if let Some(step) = &self.github
+            && let Err(error) = step.end(&record, code, &clean)
+        {
+            complaints.push(format!("warning: GitHub's summary or outputs were not written: {error}"));
+        }
+        for complaint in complaints {
+            self.output.complain(&complaint);
+        }
         if self.format == Format::Json {
             self.output.line(&json::end(code));
         }
@@ -144,7 +211,7 @@ pub fn leave(output: &Output, format: Format, fates: &BTreeMap<String, String>, 
     for (host, fate) in fates {
         let text = format!("left: {fate}");
         match format {
-            Format::Text => output.complain(&format!("{host}: {text}")),
+            Format::Text | Format::Quiet => output.complain(&format!("{host}: {text}")),
             Format::Json => output.line(&json::event(&Event::Warning { host: host.clone(), text })),
         }
     }
@@ -158,6 +225,7 @@ async fn consume(
     format: Format,
     mut events: mpsc::UnboundedReceiver<Event>,
     stopped: oneshot::Receiver<()>,
+    record: Arc<Mutex<Record>>,
 ) {
     let watched = format == Format::Text && Output::is_watched();
     let mut bars = watched.then(Bars::new);
@@ -184,7 +252,10 @@ async fn consume(
                     output.line(&lines::timed(&text));
                 }
             }
+            (Format::Quiet, _) => {}
         }
+        let now = Timestamp::now();
+        record.lock().unwrap_or_else(PoisonError::into_inner).events.push((now, event));
     }
     if let Some(bars) = &mut bars {
         bars.clear();

@@ -14,7 +14,8 @@ pub(super) fn text(event: &Event) -> Option<String> {
             format!("{host}: return: going back to what ran before")
         }
         Event::StageStarted { stage: Stage::Activate, host } => format!("{host}: activate: begun"),
-        Event::StageStarted { .. } => return None,
+        // The table and the error show what a log says.
+        Event::StageStarted { .. } | Event::Loaded { .. } | Event::Log { .. } => return None,
         Event::StageDone { host, stage, detail, took_ms } => {
             format!("{}{}: {detail} ({took_ms} ms)", prefix(host), stage.word())
         }

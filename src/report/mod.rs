@@ -1,16 +1,24 @@
-//! Events → progress bars, plain lines, JSON lines; errors and findings as a person reads them.
+//! Events → progress bars, plain lines, JSON lines, JUnit, a page, GitHub's annotations and summary; errors and
+//! findings as a person reads them.
 //!
 //! Never decides. The only room that prints.
 
 mod bars;
 mod consumer;
 mod errors;
+mod files;
+mod github;
 mod history;
 mod json;
+mod junit;
 mod lines;
 mod output;
+mod page;
+mod record;
 mod status;
 mod table;
 
 pub use consumer::{Format, Reporter, leave};
+pub use files::Files;
+pub use json::schema;
 pub use output::Output;

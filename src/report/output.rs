@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::github;
 use crate::error::Error;
 
 /// What stands where a secret stood.
@@ -17,9 +18,30 @@ const SHORTEST: usize = 6;
 #[derive(Clone, Default)]
 pub struct Output {
     secrets: Arc<Mutex<Vec<SecretString>>>,
+    /// Whether the lines are read by GitHub's runner, which takes some for commands.
+    runner: bool,
 }
 
 impl Output {
+    /// The output of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self { runner: std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true"), ..Self::default() }
+    }
+
+    /// `text` as it may be printed.
+    fn printable(&self, text: &str) -> String {
+        let text = self.clean(text);
+        if self.runner { github::tame(&text) } else { text }
+    }
+
+    /// Lines for GitHub's runner: commands of ours.
+    pub(super) fn commands(&self, text: &str) {
+        if !text.is_empty() {
+            let _ = writeln!(std::io::stdout().lock(), "{}", self.clean(text));
+        }
+    }
+
     /// From now on these values are taken out of everything that is printed. A host's log is not ours: an
     /// application may print what it was given.
     pub fn redact(&self, values: impl IntoIterator<Item = SecretString>) {
@@ -39,12 +61,12 @@ impl Output {
 
     /// A line on stdout. A closed pipe ends nothing: the deploy goes on.
     pub fn line(&self, text: &str) {
-        let _ = writeln!(std::io::stdout().lock(), "{}", self.clean(text));
+        let _ = writeln!(std::io::stdout().lock(), "{}", self.printable(text));
     }
 
     /// A line on stderr.
     pub fn complain(&self, text: &str) {
-        let _ = writeln!(std::io::stderr().lock(), "{}", self.clean(text));
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.printable(text));
     }
 
     /// A secret that the operator asked for, as it is, on stdout.

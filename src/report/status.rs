@@ -9,7 +9,7 @@ use crate::host::{KeptRelease, Record, Status, Unit};
 use crate::plan::HostState;
 
 /// A service of the current release and its container.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Service {
     name: String,
     /// docker's word, or `missing`.
@@ -23,7 +23,7 @@ pub(super) struct Service {
 }
 
 /// A file that is not as the release has it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Drift {
     path: String,
     /// edited, removed or added.
@@ -31,7 +31,7 @@ pub(super) struct Drift {
 }
 
 /// All that `status` shows of a host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Look {
     release: Option<String>,
     now: i64,

@@ -34,9 +34,29 @@ pub(super) fn render(host: &str, findings: &[Finding], width: usize, colors: boo
             if !finding.remedy.is_empty() {
                 lines.push(format!("{indent}hint: {}", finding.remedy));
             }
+            lines.extend(finding.detail.iter().map(|line| format!("{indent}| {line}")));
         }
     }
     lines.join("\n")
+}
+
+/// The findings in one line: how many hold, and those that do not.
+pub(super) fn summary(host: &str, findings: &[Finding]) -> String {
+    let held = findings.iter().filter(|finding| finding.status == Status::Holds).count();
+    let skipped = findings.iter().filter(|finding| finding.status == Status::Skipped).count();
+    let also = if skipped == 0 { String::new() } else { format!(", {skipped} skipped") };
+    let failing: Vec<String> = findings
+        .iter()
+        .filter(|finding| finding.fails())
+        .map(|finding| format!("{}: {}", finding.check, finding.found))
+        .collect();
+    let count = format!("{held} of {} checks hold{also}", findings.len());
+    let line = if failing.is_empty() {
+        format!("{host}: ok, {count}")
+    } else {
+        format!("{host}: FAIL, {count}; {}", failing.join("; "))
+    };
+    line.replace(['\n', '\r'], " ")
 }
 
 #[cfg(test)]
@@ -53,6 +73,7 @@ mod tests {
             found: found.to_owned(),
             remedy: "Look there.".to_owned(),
             took_ms: 12,
+            detail: vec!["level=error no".to_owned()],
         };
         let findings =
             [finding("a.ready", Status::Holds, "ready"), finding("b.targets", Status::Fails, "x is down")];
@@ -62,6 +83,9 @@ mod tests {
           FAIL  b.targets      12 ms  x is down
                 expected: all up
                 hint: Look there.
+                | level=error no
         ");
+        insta::assert_snapshot!(summary("vps", &findings), @"vps: FAIL, 1 of 2 checks hold; b.targets: x is down");
+        insta::assert_snapshot!(summary("vps", &findings[..1]), @"vps: ok, 1 of 1 checks hold");
     }
 }

@@ -79,6 +79,9 @@ pub enum Verify {
         user: String,
         /// The name of the secret that is the admin's password.
         password: String,
+        /// Panels that may rightly show nothing: title, or `dashboard uid/title` → why.
+        #[serde(default)]
+        may_be_empty: BTreeMap<String, String>,
     },
     /// A Loki server.
     Loki {

@@ -6,17 +6,26 @@ use jiff::Timestamp;
 
 use super::http::Answer;
 use super::verdict::Verdict;
-use super::{alertmanager, grafana, prometheus, query, ready};
+use super::{alertmanager, grafana, loki, panels, prometheus, query, ready, rules};
 use crate::plan::check::{Check, ConfigurationOf, Question};
 
-/// Answers so far, by path.
-pub type Answers = BTreeMap<String, Answer>;
+/// One question: a path to get, or with a body to post to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ask {
+    /// Path and query, with a leading slash.
+    pub path: String,
+    /// JSON to post.
+    pub body: Option<String>,
+}
+
+/// Answers so far.
+pub type Answers = BTreeMap<Ask, Answer>;
 
 /// What to do next for a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Ask these paths, at once.
-    Ask(Vec<String>),
+    /// Ask these, at once.
+    Ask(Vec<Ask>),
     /// It is known.
     Known(Verdict),
 }
@@ -33,13 +42,21 @@ pub fn next(check: &Check, answers: &Answers, now: Timestamp) -> Next {
 /// Hands out answers and notes which were not there.
 struct Look<'a> {
     answers: &'a Answers,
-    missing: Vec<String>,
+    missing: Vec<Ask>,
 }
 
 impl Look<'_> {
     fn at(&mut self, path: &str) -> Answer {
-        self.answers.get(path).cloned().unwrap_or_else(|| {
-            self.missing.push(path.to_owned());
+        self.ask(Ask { path: path.to_owned(), body: None })
+    }
+
+    fn post(&mut self, path: &str, body: String) -> Answer {
+        self.ask(Ask { path: path.to_owned(), body: Some(body) })
+    }
+
+    fn ask(&mut self, ask: Ask) -> Answer {
+        self.answers.get(&ask).cloned().unwrap_or_else(|| {
+            self.missing.push(ask);
             // Judged with the missing answer and thrown away: `next` asks first.
             Answer { status: 200, content_type: String::new(), date: None, body: Vec::new() }
         })
@@ -53,7 +70,9 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::Targets { jobs, .. } => {
             prometheus::targets(service, jobs, &look.at(prometheus::TARGETS), now)
         }
-        Question::Rules { groups, .. } => prometheus::rules(service, groups, &look.at(prometheus::RULES)),
+        Question::Rules { groups, rules: sent, .. } => {
+            rules::rules(service, groups, sent, &look.at(prometheus::RULES))
+        }
         Question::Configuration { of: ConfigurationOf::Prometheus, sent, .. } => {
             let config = look.at(prometheus::CONFIG);
             prometheus::configuration(service, sent, &config, &look.at(prometheus::RUNTIME))
@@ -83,6 +102,25 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::GrafanaDashboards { user, password, uids, .. } => {
             grafana::dashboards(service, user, password, uids, &look.at(grafana::SEARCH))
         }
+        Question::Retention { time, size, .. } => {
+            prometheus::retention(service, time.as_deref(), size.as_deref(), &look.at(prometheus::RUNTIME))
+        }
+        Question::LokiConfiguration { sent, .. } => {
+            loki::configuration(service, sent, &look.at(loki::CONFIG))
+        }
+        Question::LogLine { nonce, jobs, .. } => {
+            loki::line(service, nonce, jobs, &look.at(&loki::line_path(nonce)))
+        }
+        Question::Panels { user, password, queries, .. } => {
+            let batches: Vec<_> = panels::batches(queries)
+                .into_iter()
+                .map(|batch| {
+                    let answer = look.post(panels::QUERY, panels::body(&batch));
+                    (batch, answer)
+                })
+                .collect();
+            panels::judge(service, user, password, &batches)
+        }
     }
 }
 
@@ -92,7 +130,8 @@ pub fn user(check: &Check) -> Option<&str> {
     match &check.question {
         Question::GrafanaLogin { user, .. }
         | Question::GrafanaDatasources { user, .. }
-        | Question::GrafanaDashboards { user, .. } => Some(user),
+        | Question::GrafanaDashboards { user, .. }
+        | Question::Panels { user, .. } => Some(user),
         _ => None,
     }
 }
@@ -117,5 +156,14 @@ pub fn expected(check: &Check) -> String {
         Question::GrafanaLogin { user, password, .. } => format!("{user} can log in with {password}"),
         Question::GrafanaDatasources { uids, .. } => format!("the datasources answer: {}", uids.join(", ")),
         Question::GrafanaDashboards { uids, .. } => format!("the dashboards are there: {}", uids.join(", ")),
+        Question::Retention { time, size, .. } => {
+            let limits: Vec<&str> = [time, size].into_iter().flatten().map(String::as_str).collect();
+            format!("data is kept for {}", limits.join(" or "))
+        }
+        Question::LokiConfiguration { .. } => "retention and compactor run as sent".to_owned(),
+        Question::LogLine { jobs, .. } => {
+            format!("a line written on the host is found again under the job {}", jobs.join(" and "))
+        }
+        Question::Panels { queries, .. } => format!("the {} queries of all panels give data", queries.len()),
     }
 }

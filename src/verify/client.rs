@@ -38,9 +38,9 @@ impl<'a, F: Forward> Client<'a, F> {
 
     /// Asks until there is an answer, the attempt's time is up or `deadline` passes. A connection that waited
     /// may have died meanwhile, which says nothing about the service: then once more over a new one.
-    pub(super) async fn get(&self, request: &Request, deadline: Instant) -> Result<Answer, Silence> {
+    pub(super) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Answer, Silence> {
         let end = (Instant::now() + ATTEMPT).min(deadline);
-        match timeout_at(end, self.ask(request)).await {
+        match timeout_at(end, self.once(request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(Silence::Broken(why)),
             Err(_) if end == deadline => Err(Silence::Deadline),
@@ -48,7 +48,7 @@ impl<'a, F: Forward> Client<'a, F> {
         }
     }
 
-    async fn ask(&self, request: &Request) -> Result<Answer, String> {
+    async fn once(&self, request: &Request) -> Result<Answer, String> {
         while let Some(connection) = self.waiting().await {
             match self.over(connection, request).await {
                 Err(HttpError::Connection(_)) => {}

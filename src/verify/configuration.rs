@@ -73,6 +73,7 @@ pub fn judge(service: &str, sent: &str, running: &str) -> Verdict {
         format!("{service} runs another configuration: {}", few(&differences, 3)),
         format!("It did not reload, or refused the new file and kept the old one. {}", see_log(service)),
     )
+    .with_detail(differences)
 }
 
 fn unreadable(service: &str, what: &str, error: &serde_yaml::Error) -> Verdict {

@@ -23,6 +23,7 @@ fn finding(service: &Service, label: Option<&String>, state: &HostState) -> Find
         found,
         remedy,
         took_ms: 0,
+        detail: Vec::new(),
     }
 }
 

@@ -78,7 +78,13 @@ pub fn login(service: &str, user: &str, secret: &str, answer: &Answer) -> Verdic
 }
 
 /// As [`unless_ok`], with what to do about a wrong password.
-fn unless_let_in(service: &str, path: &str, user: &str, secret: &str, answer: &Answer) -> Option<Verdict> {
+pub(super) fn unless_let_in(
+    service: &str,
+    path: &str,
+    user: &str,
+    secret: &str,
+    answer: &Answer,
+) -> Option<Verdict> {
     match answer.status {
         401 => Some(Verdict::refused(
             format!("{service}: 401 for the user {user}, {}", message(answer)),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 /// The largest body that is read, in bytes. A dashboard search of 5000 entries is about 2 MB.
 pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// One GET.
+/// One GET, or with a body one POST.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// Path and query, with a leading slash.
@@ -26,6 +26,8 @@ pub struct Request {
     pub host: String,
     /// Login name and password. The password never shows in `Debug` or in an error.
     pub basic_auth: Option<(String, SecretString)>,
+    /// JSON to post.
+    pub body: Option<String>,
 }
 
 /// What came back.
@@ -66,7 +68,7 @@ impl std::error::Error for HttpError {}
 
 /// A connection that can be asked more than once, one request at a time.
 #[derive(Debug)]
-pub struct Connection(http1::SendRequest<Empty<Bytes>>);
+pub struct Connection(http1::SendRequest<Full<Bytes>>);
 
 impl Connection {
     /// Speaks HTTP/1.1 over `stream`. Costs no round trip. The connection is driven by a task of its own,
@@ -124,13 +126,16 @@ where
     Connection::new(stream).await?.get(request).await
 }
 
-fn message(request: &Request) -> Result<hyper::Request<Empty<Bytes>>, HttpError> {
+fn message(request: &Request) -> Result<hyper::Request<Full<Bytes>>, HttpError> {
     let invalid = |error: hyper::http::Error| HttpError::Request(error.to_string());
-    let mut message = hyper::Request::get(request.path.as_str())
-        .header(HOST, request.host.as_str())
-        .header(ACCEPT, "application/json, */*;q=0.5")
-        .body(Empty::new())
-        .map_err(invalid)?;
+    let mut message = match &request.body {
+        None => hyper::Request::get(request.path.as_str()),
+        Some(_) => hyper::Request::post(request.path.as_str()).header(CONTENT_TYPE, "application/json"),
+    }
+    .header(HOST, request.host.as_str())
+    .header(ACCEPT, "application/json, */*;q=0.5")
+    .body(Full::new(Bytes::from(request.body.clone().unwrap_or_default())))
+    .map_err(invalid)?;
     if let Some((user, password)) = &request.basic_auth {
         let pair = Zeroizing::new(format!("{user}:{}", password.expose_secret()));
         let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
@@ -164,7 +169,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
     fn request() -> Request {
-        Request { path: "/-/ready".into(), host: "127.0.0.1:9090".into(), basic_auth: None }
+        Request { path: "/-/ready".into(), host: "127.0.0.1:9090".into(), basic_auth: None, body: None }
     }
 
     async fn read_head(stream: &mut DuplexStream) -> String {

@@ -1,22 +1,31 @@
 //! Checks + forwards → findings; one file a service. A check's HTTP client works over any byte stream.
 //!
-//! Never changes the host. Asking (`http`, `run`) and judging (`ready`, `prometheus`, `alertmanager`,
-//! `grafana`) are apart: judging is a pure function of recorded answers.
+//! Changes nothing on the host but for the probes: they write a log line, or post an alert. Asking (`http`,
+//! `run`) and judging (`ready`, `prometheus`, `alertmanager`, `grafana`, `loki`, `panels`, `exposure`,
+//! `overhead`) are apart: judging is a pure function of recorded answers.
 
 pub mod alertmanager;
 pub mod ask;
 pub mod configuration;
 pub mod containers;
+pub mod exposure;
 pub mod grafana;
 pub mod http;
+pub mod loki;
+pub mod overhead;
+pub mod panels;
 pub mod prometheus;
 pub mod query;
 pub mod ready;
+pub mod rules;
 pub mod run;
+pub mod select;
+pub mod test_alert;
 pub mod verdict;
 
 mod client;
 mod join;
+mod promql;
 mod scalar;
 
 #[cfg(test)]

@@ -25,9 +25,10 @@ pub const ALERTMANAGERS: &str = "/api/v1/alertmanagers";
 /// A job without an own interval and without a global one is scraped each minute.
 const DEFAULT_INTERVAL_MS: u64 = 60_000;
 
+/// What every answer of the API is wrapped in.
 #[derive(Deserialize)]
-struct Envelope<T> {
-    data: T,
+pub(super) struct Envelope<T> {
+    pub data: T,
 }
 
 #[derive(Deserialize)]
@@ -188,82 +189,6 @@ pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) 
 }
 
 #[derive(Deserialize)]
-struct Groups {
-    groups: Vec<Group>,
-}
-
-#[derive(Deserialize)]
-struct Group {
-    name: String,
-    rules: Vec<Rule>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Rule {
-    name: String,
-    health: String,
-    #[serde(default)]
-    last_error: String,
-}
-
-/// Judges [`RULES`]: exactly these groups with this many rules each run, and none has an error.
-///
-/// A rule that was not evaluated yet holds: its group's interval may be longer than any deploy.
-#[must_use]
-pub fn rules(service: &str, groups: &[(String, usize)], answer: &Answer) -> Verdict {
-    if let Some(verdict) = unless_ok(service, RULES, answer) {
-        return verdict;
-    }
-    let mut running = match json::<Envelope<Groups>>(service, RULES, answer) {
-        Ok(envelope) => envelope.data.groups,
-        Err(verdict) => return verdict,
-    };
-    let total: usize = running.iter().map(|group| group.rules.len()).sum();
-    let broken: Vec<String> = running
-        .iter()
-        .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
-        .filter(|(_, rule)| rule.health == "err")
-        .map(|(group, rule)| format!("rule {} of group {}: {}", rule.name, group.name, rule.last_error))
-        .collect();
-    let waiting =
-        running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
-    let mut differences = Vec::new();
-    for (name, expected) in groups {
-        // Two files may each have a group of one name: one match uses one group up.
-        let same = running.iter().position(|group| group.name == *name && group.rules.len() == *expected);
-        match same.or_else(|| running.iter().position(|group| group.name == *name)) {
-            None => differences.push(format!("group {name} is missing")),
-            Some(index) => {
-                let found = running.remove(index).rules.len();
-                if found != *expected {
-                    differences
-                        .push(format!("group {name} has {} instead of {expected}", count(found, "rule")));
-                }
-            }
-        }
-    }
-    differences.extend(running.iter().map(|group| format!("group {} is not of this release", group.name)));
-    if !differences.is_empty() {
-        return Verdict::not_yet(
-            few(&differences, 5),
-            format!(
-                "{service} runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. {}",
-                see_log(service)
-            ),
-        );
-    }
-    if !broken.is_empty() {
-        return Verdict::not_yet(
-            few(&broken, 3),
-            "Correct the expression in the rules file; `promtool test rules` shows the same error.",
-        );
-    }
-    let also = if waiting == 0 { String::new() } else { format!("; {waiting} not evaluated yet") };
-    Verdict::Holds(format!("{} in {}{also}", count(total, "rule"), count(groups.len(), "group")))
-}
-
-#[derive(Deserialize)]
 struct Config {
     yaml: String,
 }
@@ -272,6 +197,46 @@ struct Config {
 #[serde(rename_all = "camelCase")]
 struct Runtime {
     reload_config_success: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Storage {
+    storage_retention: String,
+}
+
+/// Judges [`RUNTIME`]: data is kept for `time` or `size`, whichever comes first, as sent.
+///
+/// It prints `30d or 4GiB`, and both in its own notation.
+#[must_use]
+pub fn retention(service: &str, time: Option<&str>, size: Option<&str>, answer: &Answer) -> Verdict {
+    if let Some(verdict) = unless_ok(service, RUNTIME, answer) {
+        return verdict;
+    }
+    let found = match json::<Envelope<Storage>>(service, RUNTIME, answer) {
+        Ok(envelope) => envelope.data.storage_retention,
+        Err(verdict) => return verdict,
+    };
+    let is_there = |sent: Option<&str>, value: fn(&str) -> Option<u64>| {
+        sent.is_none_or(|sent| {
+            found
+                .split(" or ")
+                .any(|part| part == sent || value(part) == value(sent) && value(sent).is_some())
+        })
+    };
+    if is_there(time, scalar::milliseconds) && is_there(size, scalar::bytes) {
+        return Verdict::Holds(format!("keeps {found}"));
+    }
+    let sent: Vec<&str> = [time, size].into_iter().flatten().collect();
+    Verdict::not_yet(
+        format!(
+            "{service} keeps data for another time: storageRetention: sent {}, running {found}",
+            sent.join(" or ")
+        ),
+        format!(
+            "Retention is set when it starts: look at `command:` of {service} in the compose file, and deploy."
+        ),
+    )
 }
 
 /// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded.

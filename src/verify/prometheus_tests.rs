@@ -1,7 +1,9 @@
 //! Judgements of recorded answers, and of the same with one field changed.
 
 use super::*;
+use crate::plan::check::SentRule;
 use crate::verify::recorded::{changed, json as answer, recorded, show};
+use crate::verify::rules::rules;
 
 const SENT: &str = "
 global: {scrape_interval: 5s}
@@ -131,7 +133,7 @@ fn the_cause_of_a_target_that_is_down_decides_the_remedy() {
 fn look_rules(groups: &[(&str, usize)], answer: &Answer) -> String {
     let groups: Vec<(String, usize)> =
         groups.iter().map(|(name, rules)| ((*name).to_owned(), *rules)).collect();
-    show(&rules("prometheus", &groups, answer))
+    show(&rules("prometheus", &groups, &[], answer))
 }
 
 #[test]
@@ -251,4 +253,61 @@ fn error_answers_are_told_as_they_are() {
     refused: prometheus: 401 from /api/v1/targets, Unauthorized
     The service asks for a login that `provision` does not have: look for access rules in the configuration of prometheus.
     ");
+}
+
+#[test]
+fn data_is_kept_as_long_as_was_sent() {
+    let at = |running: &str, time: Option<&str>, size: Option<&str>| {
+        let answer = changed("prometheus-2.42/status-runtimeinfo", "\"15d\"", &format!("\"{running}\""));
+        show(&retention("prometheus", time, size, &answer))
+    };
+    // As Prometheus 3 prints both limits.
+    assert_eq!(at("30d or 4GiB", Some("30d"), Some("4GB")), "holds: keeps 30d or 4GiB");
+    assert_eq!(at("15d", Some("360h"), None), "holds: keeps 15d");
+    insta::assert_snapshot!(at("15d", Some("30d"), None), @r"
+    not yet: prometheus keeps data for another time: storageRetention: sent 30d, running 15d
+    Retention is set when it starts: look at `command:` of prometheus in the compose file, and deploy.
+    ");
+    insta::assert_snapshot!(at("30d", Some("30d"), Some("4GB")), @r"
+    not yet: prometheus keeps data for another time: storageRetention: sent 30d or 4GB, running 30d
+    Retention is set when it starts: look at `command:` of prometheus in the compose file, and deploy.
+    ");
+    let renamed = changed("prometheus-2.42/status-runtimeinfo", "storageRetention", "retention");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &renamed)), @r"
+    not yet: prometheus: /api/v1/status/runtimeinfo answered something unexpected (application/json): missing field `storageRetention` at line 1 column 246
+    Something else may listen on that port, or this version of prometheus answers differently: ask it yourself with `provision tunnel`.
+    ");
+    insta::assert_snapshot!(show(&retention("prometheus", Some("15d"), None, &answer(503, "starting"))), @r"
+    not yet: prometheus: 503 from /api/v1/status/runtimeinfo, starting
+    Read what the service says: `provision logs prometheus`.
+    ");
+}
+
+#[test]
+fn each_rule_means_what_was_sent() {
+    let rule = |expr: &str, lasts: &str, severity: &str| {
+        let sent = SentRule {
+            group: "g".to_owned(),
+            name: "Full".to_owned(),
+            expr: expr.to_owned(),
+            lasts: lasts.to_owned(),
+            labels: [("severity".to_owned(), severity.to_owned())].into(),
+        };
+        let body = r#"{"data":{"groups":[{"name":"g","rules":[{"name":"Full","health":"ok","query":"sum by (a) (x) > 0.9",
+            "duration":300,"labels":{"severity":"warning"}}]}]}}"#;
+        show(&rules("prometheus", &[("g".to_owned(), 1)], &[sent], &answer(200, body)))
+    };
+    assert_eq!(rule("sum(x) by (a) > .90", "5m", "warning"), "holds: 1 rule in 1 group");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.8", "5m", "warning"), @r"
+    not yet: rule Full of group g: query: sent sum(x) by (a) > 0.8, running sum by (a) (x) > 0.9
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "10m", "warning"), @r"
+    not yet: rule Full of group g: for: sent 10m, running 300 s
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    ");
+    insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "300s", "critical"), @r#"
+    not yet: rule Full of group g: labels: sent {"severity": "critical"}, running {"severity": "warning"}
+    prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
+    "#);
 }

@@ -20,6 +20,8 @@ use crate::plan::check::{Check, Finding, Status};
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The same for a probe: it asks much at once, and what it waits for comes every few seconds.
+const LONGEST_PROBE_PAUSE: Duration = Duration::from_secs(5);
 
 /// Opens a byte stream to a loopback port of the host: over SSH in the program, local in tests.
 pub trait Forward: Send + Sync {
@@ -98,19 +100,20 @@ impl<F: Forward> Run<'_, F> {
     async fn check(&self, check: &Check, streams: Vec<F::Stream>) -> Finding {
         let start = Instant::now();
         let verdict = self.poll(check, streams).await;
-        let (status, found, remedy) = match verdict {
-            Verdict::Holds(found) => (Status::Holds, found, String::new()),
-            Verdict::NotYet(reason) | Verdict::Refused(reason) => {
-                (Status::Fails, reason.found, reason.remedy)
+        let (status, reason) = match verdict {
+            Verdict::Holds(found) => {
+                (Status::Holds, Reason { found, remedy: String::new(), detail: Vec::new() })
             }
+            Verdict::NotYet(reason) | Verdict::Refused(reason) => (Status::Fails, reason),
         };
         let finding = Finding {
             check: check.name.clone(),
             service: check.service.clone(),
             status,
             expected: ask::expected(check),
-            found,
-            remedy,
+            found: reason.found,
+            remedy: reason.remedy,
+            detail: reason.detail,
             took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         // Nobody listens any more when the operator interrupted; the finding is returned all the same.
@@ -128,10 +131,12 @@ impl<F: Forward> Run<'_, F> {
         };
         let client = Client::new(self.forward, check.port(), streams);
         let start = Instant::now();
+        let deadline = check.patience().map_or(self.deadline, |patience| self.deadline.min(start + patience));
+        let longest = if check.patience().is_some() { LONGEST_PROBE_PAUSE } else { LONGEST_PAUSE };
         let mut pause = FIRST_PAUSE;
         let mut last: Option<Reason> = None;
         loop {
-            let reason = match self.look(check, &client, basic_auth.as_ref(), start).await {
+            let reason = match self.look(check, &client, basic_auth.as_ref(), (start, deadline)).await {
                 Ok(Verdict::NotYet(reason)) => reason,
                 Ok(verdict) => return verdict,
                 Err(silence) => self.silent(check, &silence, last.as_ref()),
@@ -142,16 +147,16 @@ impl<F: Forward> Run<'_, F> {
                     .send(Event::Waiting { host, check: name, found: reason.found.clone() })
                     .unwrap_or_default();
             }
-            if Instant::now() >= self.deadline {
+            if Instant::now() >= deadline {
                 return Verdict::NotYet(reason);
             }
             last = Some(reason);
             let jitter = rand::random_range(0.8..1.2);
-            sleep_until((Instant::now() + pause.mul_f64(jitter)).min(self.deadline)).await;
-            if let Some(reason) = last.take_if(|_| Instant::now() >= self.deadline) {
+            sleep_until((Instant::now() + pause.mul_f64(jitter)).min(deadline)).await;
+            if let Some(reason) = last.take_if(|_| Instant::now() >= deadline) {
                 return Verdict::NotYet(reason);
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(longest);
         }
     }
 
@@ -161,7 +166,7 @@ impl<F: Forward> Run<'_, F> {
         check: &Check,
         client: &Client<'_, F>,
         basic_auth: Option<&(String, SecretString)>,
-        start: Instant,
+        (start, deadline): (Instant, Instant),
     ) -> Result<Verdict, Silence> {
         let mut answers = Answers::new();
         loop {
@@ -171,14 +176,14 @@ impl<F: Forward> Run<'_, F> {
                 Next::Known(verdict) => return Ok(verdict),
                 Next::Ask(paths) => paths,
             };
-            let asked = paths.into_iter().map(|path| async move {
+            let asked = paths.into_iter().map(|ask| async move {
                 let host = format!("127.0.0.1:{}", check.port());
-                let request = Request { path, host, basic_auth: basic_auth.cloned() };
-                let answer = client.get(&request, self.deadline).await;
-                (request.path, answer)
+                let (path, body) = (ask.path.clone(), ask.body.clone());
+                let request = Request { path, host, basic_auth: basic_auth.cloned(), body };
+                (ask, client.ask(&request, deadline).await)
             });
-            for (path, answer) in join::all(asked).await {
-                answers.insert(path, answer?);
+            for (ask, answer) in join::all(asked).await {
+                answers.insert(ask, answer?);
             }
         }
     }
@@ -208,7 +213,7 @@ impl<F: Forward> Run<'_, F> {
             see_log(&check.service),
             service = check.service,
         );
-        Reason { found, remedy }
+        Reason { found, remedy, detail: Vec::new() }
     }
 }
 

@@ -23,17 +23,34 @@ pub struct Reason {
     pub found: String,
     /// What to do next, whole sentences.
     pub remedy: String,
+    /// More of what was found, line by line, where `found` is only the first of it.
+    pub detail: Vec<String>,
+}
+
+impl Reason {
+    fn new(found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { found: found.into(), remedy: remedy.into(), detail: Vec::new() }
+    }
 }
 
 impl Verdict {
     /// Does not hold now.
     pub fn not_yet(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Verdict::NotYet(Reason { found: found.into(), remedy: remedy.into() })
+        Verdict::NotYet(Reason::new(found, remedy))
+    }
+
+    /// The same with more lines of what was found.
+    #[must_use]
+    pub fn with_detail(mut self, lines: Vec<String>) -> Self {
+        if let Verdict::NotYet(reason) | Verdict::Refused(reason) = &mut self {
+            reason.detail = lines;
+        }
+        self
     }
 
     /// Will not hold however often it is asked.
     pub fn refused(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Verdict::Refused(Reason { found: found.into(), remedy: remedy.into() })
+        Verdict::Refused(Reason::new(found, remedy))
     }
 }
 

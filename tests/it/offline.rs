@@ -3,6 +3,7 @@
 use crate::support::Project;
 
 mod choices;
+mod ci;
 mod compose;
 mod dashboards;
 mod inventory;

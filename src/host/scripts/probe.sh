@@ -15,7 +15,14 @@ current=$(current_release)
 {
 	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
 	if [ -s "$work/ids" ]; then
-		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"ports":{{json .HostConfig.PortBindings}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
+		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"pid":{{.State.Pid}},"network":{{json .HostConfig.NetworkMode}},"ports":{{json .NetworkSettings.Ports}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
+	fi
+} &
+# Where it listens beyond itself: what is on 127.0.0.1 only is of no interest.
+{
+	if command -v ss >/dev/null 2>&1; then
+		ss -Hltnp 2>/dev/null >"$work/listening" || :
+		grep -v ' 127\.[0-9.]*:' "$work/listening" >"$work/sockets" || :
 	fi
 } &
 # Versions are asked for where no release says that they are good enough.
@@ -94,6 +101,10 @@ else
 	echo "docker known"
 fi
 if [ -n "$current" ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
+if [ -f "$work/sockets" ]; then
+	echo "sockets known"
+	sed 's/^/socket /' "$work/sockets"
+fi
 if [ -f "$work/networks" ]; then sed 's/^/network /' "$work/networks"; fi
 if [ -f "$work/containers" ]; then sed 's/^/container /' "$work/containers"; fi
 echo "end"

@@ -21,6 +21,7 @@ mod secrets;
 mod rollback;
 mod status;
 mod tiny;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

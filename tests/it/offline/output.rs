@@ -27,7 +27,7 @@ fn a_good_project_is_ok_and_nothing_is_written() {
     let run = project.provision(&["check"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_snapshot!(run.stdout, @r"
-    test: ok (19 files, 9 services, 14 checks)
+    test: ok (19 files, 9 services, 15 checks)
     test: remark: dashboards of grafana.com that are wanted and not here: 179, 1860, 9628, 11462; `provision dashboards update` fetches them
     ");
     assert!(before == project.tree());
@@ -106,4 +106,50 @@ fn without_colours_there_are_no_control_codes() {
     project.edit("inventory/test.yml", "alert_email: ops@example.com", "alert_email: ops");
     let run = project.provision(&["check"]);
     assert!(!run.stderr.contains('\u{1b}'), "{}", run.stderr);
+}
+
+#[test]
+fn the_published_schema_is_the_programs() {
+    let schema = Project::bare().provision(&["schema"]);
+    assert_eq!(schema.code, 0);
+    let path = format!("{}/docs/output.schema.json", env!("CARGO_MANIFEST_DIR"));
+    let published = std::fs::read_to_string(path).unwrap();
+    assert!(
+        schema.stdout == published,
+        "docs/output.schema.json is not what `provision schema` prints: write it anew"
+    );
+    for event in ["stage_done", "checked", "waiting", "outcome", "end", "loaded", "log"] {
+        assert!(published.contains(&format!("\"{event}\"")), "{event}");
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_known_before_anything_is_done() {
+    let project = Project::new();
+    let run = project.provision(&["deploy", "test", "--junit", "/nowhere/x.xml"]);
+    assert_eq!(run.code, 2);
+    assert_snapshot!(run.stderr, @r"
+    error: failed to write the report /nowhere/x.xml
+      No such file or directory (os error 2)
+    hint: Name a file in a folder that exists: --junit FILE.
+    ");
+}
+
+#[test]
+fn checks_are_chosen_by_name() {
+    let project = Project::new();
+    let run = project.provision(&["verify", "test", "--only", "grafana.logn"]);
+    assert_eq!(run.code, 2);
+    assert_snapshot!(run.stderr, @r"
+    error: failed to choose checks by --only grafana.logn
+      no check has such a name
+    hint: Did you mean `grafana.login`?
+    ");
+    let run = project.provision(&["verify", "test", "--send-test-alert", "--skip", "alertmanager"]);
+    assert_eq!(run.code, 2);
+    assert_snapshot!(run.stderr, @r"
+    error: failed to send a test alert
+      the stack has no Alertmanager, or --only or --skip leaves it out
+    hint: Switch it on: `components: {alertmanager: true}`.
+    ");
 }

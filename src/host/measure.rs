@@ -1,0 +1,112 @@
+//! What the probes of `provision verify` do on a host: write a line to be found again, measure the overhead.
+
+use std::time::Duration;
+
+use super::scripts;
+use crate::error::{Error, Kind, Result};
+use crate::inventory::{Environment, Host};
+use crate::plan::Usage;
+use crate::ssh::{Command, Output, Session};
+
+/// Writes `text` into the log of `service`, and into the journal. Gives whether there is a journal.
+///
+/// # Errors
+/// Failed, when the service does not run or its log takes nothing.
+pub async fn write_line(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    service: &str,
+    text: &str,
+) -> Result<bool> {
+    let command = Command::script(scripts::CANARY)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .arg(service)
+        .arg(text)
+        .sudo(host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    if output.status != 0 {
+        return Err(failed("write a line into a log", &output));
+    }
+    Ok(!String::from_utf8_lossy(&output.stdout).contains("journal no"))
+}
+
+/// Measures over `window`.
+///
+/// # Errors
+/// Failed, when the answer is not whole.
+pub async fn overhead(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+    window: Duration,
+) -> Result<Usage> {
+    let command = Command::script(scripts::OVERHEAD)
+        .arg(&environment.remote.path)
+        .arg(&environment.project)
+        .arg(window.as_secs().to_string())
+        .sudo(host.sudo);
+    let output = session.exec(&command, Vec::new()).await?;
+    parse(&output)
+}
+
+fn parse(output: &Output) -> Result<Usage> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines();
+    if lines.next() != Some("provision-overhead 1") || !text.trim_end().ends_with("\nend") {
+        return Err(failed("measure the overhead", output));
+    }
+    let mut usage = Usage::default();
+    for line in lines {
+        match line.split(' ').collect::<Vec<_>>().as_slice() {
+            ["cpus", number] => usage.cpus = number.parse().unwrap_or(1),
+            ["seconds", number] => usage.seconds = number.parse().unwrap_or_default(),
+            [kind @ ("memory" | "cpu" | "disk"), name, number] => {
+                let of = match *kind {
+                    "memory" => &mut usage.memory,
+                    "cpu" => &mut usage.cpu,
+                    _ => &mut usage.disk,
+                };
+                let number = number.parse::<u64>().map_err(|_| failed("measure the overhead", output))?;
+                *of.entry((*name).to_owned()).or_default() += number;
+            }
+            _ => {}
+        }
+    }
+    Ok(usage)
+}
+
+fn failed(doing: &str, output: &Output) -> Error {
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said: String = said.lines().last().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    Error::new(Kind::Failed, doing).cause(format!("exit status {}: {said}", output.status))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(stdout: &str) -> Output {
+        Output { stdout: stdout.into(), stderr: b"sh: no such file\n".to_vec(), status: 1 }
+    }
+
+    #[test]
+    fn an_answer_is_read() {
+        let text = "provision-overhead 1\ncpus 2\nmemory loki 100\nmemory prometheus 200\ndisk v 4096\n\
+                    cpu loki 5000\nseconds 10.03\nend\n";
+        let usage = parse(&output(text)).unwrap();
+        assert_eq!(
+            (usage.cpus, usage.memory["loki"], usage.cpu["loki"], usage.disk["v"]),
+            (2, 100, 5000, 4096)
+        );
+        assert!((usage.seconds - 10.03).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_cut_answer_is_an_error() {
+        let error = parse(&output("provision-overhead 1\ncpus 2\n")).unwrap_err();
+        insta::assert_snapshot!(error, @"measure the overhead: exit status 1: sh: no such file");
+        assert!(parse(&output("provision-overhead 1\nmemory loki x\nend\n")).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! Grafana: whether the panels' queries give data, asked as a browser asks.
+//!
+//! `/api/ds/query` is there from Grafana 8 on
+//! (<https://grafana.com/docs/grafana/latest/developers/http_api/data_source/#query-a-data-source>).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::grafana;
+use super::http::Answer;
+use super::verdict::{Verdict, count, few, first_line, see_log};
+use crate::plan::check::PanelQuery;
+
+/// Where queries are asked.
+pub const QUERY: &str = "/api/ds/query";
+
+/// Queries that are asked together: those of one dashboard to one datasource.
+#[must_use]
+pub fn batches(queries: &[PanelQuery]) -> Vec<Vec<&PanelQuery>> {
+    let mut batches: BTreeMap<(&str, &str), Vec<&PanelQuery>> = BTreeMap::new();
+    for query in queries {
+        batches.entry((&query.dashboard, &query.datasource)).or_default().push(query);
+    }
+    batches.into_values().collect()
+}
+
+/// The body that asks a batch over the last hour; the reference of a query is its place.
+#[must_use]
+pub fn body(batch: &[&PanelQuery]) -> String {
+    let queries: Vec<Value> = batch
+        .iter()
+        .enumerate()
+        .map(|(index, query)| {
+            let mut value = json!({
+                "refId": format!("Q{index}"),
+                "datasource": {"uid": query.datasource},
+                "expr": query.expr,
+                "intervalMs": 60000,
+                "maxDataPoints": 60,
+            });
+            // Logs have no instant answer, metrics need no more than one.
+            if query.expr.trim_start().starts_with('{') {
+                value["queryType"] = json!("range");
+                value["maxLines"] = json!(5);
+            } else {
+                value["queryType"] = json!("instant");
+                value["instant"] = json!(true);
+            }
+            value
+        })
+        .collect();
+    json!({"from": "now-1h", "to": "now", "queries": queries}).to_string()
+}
+
+#[derive(Deserialize)]
+struct Results {
+    results: BTreeMap<String, Outcome>,
+}
+
+#[derive(Deserialize)]
+struct Outcome {
+    #[serde(default)]
+    error: String,
+    #[serde(default)]
+    frames: Vec<Frame>,
+}
+
+#[derive(Deserialize)]
+struct Frame {
+    #[serde(default)]
+    data: Data,
+}
+
+#[derive(Deserialize, Default)]
+struct Data {
+    #[serde(default)]
+    values: Vec<Vec<Value>>,
+}
+
+impl Outcome {
+    fn is_empty(&self) -> bool {
+        self.frames.iter().all(|frame| frame.data.values.iter().all(Vec::is_empty))
+    }
+}
+
+/// Judges the answers to all [`batches`]: no query fails, and each gives data but those that may be empty.
+#[must_use]
+pub fn judge(service: &str, user: &str, secret: &str, batches: &[(Vec<&PanelQuery>, Answer)]) -> Verdict {
+    let (mut broken, mut empty, mut excused, mut total) = (Vec::new(), Vec::new(), 0, 0);
+    for (batch, answer) in batches {
+        // What failed in part is 207 or 400, and tells what in the same shape.
+        let parsed = match answer.status {
+            401 | 403 | 404 => None,
+            _ => serde_json::from_slice::<Results>(&answer.body).ok(),
+        };
+        let Some(parsed) = parsed else {
+            return grafana::unless_let_in(service, QUERY, user, secret, answer).unwrap_or_else(|| {
+                Verdict::not_yet(
+                    format!("{service}: {QUERY} answered something unexpected: {}", first_line(&answer.body)),
+                    see_log(service),
+                )
+            });
+        };
+        for (index, query) in batch.iter().enumerate() {
+            total += 1;
+            let name = format!("{}: {}", query.dashboard, query.panel);
+            match parsed.results.get(&format!("Q{index}")) {
+                None => broken.push(format!("{name}: no answer")),
+                Some(result) if !result.error.is_empty() => {
+                    broken.push(format!("{name}: {}", first_line(result.error.as_bytes())));
+                }
+                Some(result) if result.is_empty() && query.may_be_empty.is_empty() => {
+                    empty.push(format!("{name}: no data"));
+                }
+                Some(result) if result.is_empty() => excused += 1,
+                Some(_) => {}
+            }
+        }
+    }
+    let mut complaints = broken.clone();
+    complaints.extend(empty);
+    // A panel with several queries is named once.
+    let mut seen = BTreeSet::new();
+    complaints.retain(|complaint| seen.insert(complaint.clone()));
+    if complaints.is_empty() {
+        let also = if excused == 0 { String::new() } else { format!("; {excused} rightly without data") };
+        return Verdict::Holds(format!("{total} queries answered{also}"));
+    }
+    let remedy = if broken.is_empty() {
+        "Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? \
+         One that may rightly be empty belongs into `may_be_empty` of the service's `verify`."
+            .to_owned()
+    } else {
+        format!(
+            "Correct the query in the dashboard, or see why its datasource refuses it. {}",
+            see_log(service)
+        )
+    };
+    Verdict::not_yet(format!("{}: {}", count(complaints.len(), "panel"), few(&complaints, 3)), remedy)
+        .with_detail(complaints)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::recorded::{json as answer, recorded, show};
+
+    fn query(panel: &str, expr: &str, may_be_empty: &str) -> PanelQuery {
+        PanelQuery {
+            dashboard: "d".into(),
+            panel: panel.into(),
+            datasource: "prometheus".into(),
+            expr: expr.into(),
+            may_be_empty: may_be_empty.into(),
+        }
+    }
+
+    fn look(status: u16, body: &str) -> String {
+        let queries = [query("CPU", "up", ""), query("Rare", "x", "no traffic yet")];
+        let batches: Vec<_> =
+            batches(&queries).into_iter().map(|batch| (batch, answer(status, body))).collect();
+        show(&judge("grafana", "admin", "grafana_admin_password", &batches))
+    }
+
+    /// As Grafana 12 answers (its documentation).
+    const GOOD: &str = r#"{"results":{
+        "Q0":{"status":200,"frames":[{"schema":{},"data":{"values":[[1795327510520],[1]]}}]},
+        "Q1":{"status":200,"frames":[]}}}"#;
+
+    #[test]
+    fn all_queries_give_data_but_those_that_may_be_empty() {
+        insta::assert_snapshot!(look(200, GOOD), @"holds: 2 queries answered; 1 rightly without data");
+        insta::assert_snapshot!(look(200, &GOOD.replace("[[1795327510520],[1]]", "[[],[]]")), @r"
+        not yet: 1 panel: d: CPU: no data
+        Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? One that may rightly be empty belongs into `may_be_empty` of the service's `verify`.
+        ");
+        insta::assert_snapshot!(look(207, &GOOD.replace("\"frames\":[]", "\"error\":\"parse error: unclosed\"")), @r"
+        not yet: 1 panel: d: Rare: parse error: unclosed
+        Correct the query in the dashboard, or see why its datasource refuses it. Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(200, &GOOD.replace("Q0", "A")), @r"
+        not yet: 1 panel: d: CPU: no answer
+        Correct the query in the dashboard, or see why its datasource refuses it. Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(500, r#"{"message":"Internal Server Error"}"#), @r"
+        not yet: grafana: 500 from /api/ds/query, Internal Server Error
+        Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(200, "<html>"), @r"
+        not yet: grafana: /api/ds/query answered something unexpected: <html>
+        Read what the service says: `provision logs grafana`.
+        ");
+        insta::assert_snapshot!(look(401, r#"{"message":"Invalid username or password"}"#), @r"
+        refused: grafana: 401 for the user admin, Invalid username or password
+        The password grafana_admin_password in the secrets file is not the one in Grafana's database: the file acts only at Grafana's first start. Set it with `grafana cli admin reset-admin-password --password-from-stdin` in the container of grafana. After five wrong passwords Grafana refuses the right one, too, for five minutes.
+        ");
+    }
+
+    #[test]
+    fn a_grafana_without_the_question_is_too_old() {
+        let old = recorded("grafana-7.5.5/datasource-health");
+        let queries = [query("CPU", "up", "")];
+        let batches: Vec<_> = batches(&queries).into_iter().map(|batch| (batch, old.clone())).collect();
+        insta::assert_snapshot!(show(&judge("grafana", "admin", "p", &batches)), @r"
+        refused: grafana: 404 from /api/ds/query, Not found
+        Something else may listen on that port, or grafana serves below another path: compare the ports and URLs of grafana in the compose file.
+        ");
+    }
+
+    #[test]
+    fn logs_are_asked_over_a_range_and_metrics_at_an_instant() {
+        let queries = [query("CPU", "up", ""), query("Log", "{job=\"docker\"}", "")];
+        let body: Value = serde_json::from_str(&body(&batches(&queries)[0])).unwrap();
+        assert_eq!(body["queries"][0]["instant"], true);
+        assert_eq!(body["queries"][1]["queryType"], "range");
+        assert_eq!(body["queries"][1]["refId"], "Q1");
+    }
+}
