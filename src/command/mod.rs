@@ -1,7 +1,7 @@
 //! One file a subcommand; this one parses the command line and hands over.
 
-mod bootstrap;
 mod activate;
+mod bootstrap;
 mod check;
 mod dashboards;
 mod deploy;

@@ -179,8 +179,8 @@ fn the_whole_stack_is_asked_everything() {
     grafana.datasources
     grafana.dashboards
     loki.ready
-    postgres-exporter.database
     loki.configuration
+    postgres-exporter.database
     prometheus.ready
     prometheus.configuration
     prometheus.rules
