@@ -72,14 +72,12 @@ pub(super) struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Runs `probes`, all at once. `ports` are those of the stack on the host.
+    /// Runs `probes`: what the stack uses first, since the others are work for it, and then those all at once.
+    /// `ports` are those of the stack on the host.
     pub(super) async fn run(&self, probes: &Probes, ports: &[u16]) -> Vec<Finding> {
-        let (mut findings, outside, overhead, alert) = tokio::join!(
-            self.questions(probes),
-            self.outside(probes, ports),
-            self.overhead(probes),
-            self.test_alert(probes)
-        );
+        let overhead = self.overhead(probes).await;
+        let (mut findings, outside, alert) =
+            tokio::join!(self.questions(probes), self.outside(probes, ports), self.test_alert(probes));
         findings.extend(outside.into_iter().chain(overhead).chain(alert));
         findings
     }

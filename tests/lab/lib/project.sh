@@ -28,6 +28,8 @@ EOF
     cat <<EOF
   application_network: koprogo_koprogo-network
   domain: koprogo.lab
+  # The root of a container is no file system of its own; the database's volume lies here.
+  postgres_mountpoint: /var/lib/docker
   metrics_auth: true
   kernel_messages: $(kernel_messages && echo true || echo false)
   alert_email: ops@koprogo.lab
