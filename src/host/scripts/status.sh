@@ -46,7 +46,7 @@ if [ -d /run/systemd/system ]; then
 		[ -f "/etc/systemd/system/$unit" ] || continue
 		active=$(systemctl show -p ActiveState --value "$unit")
 		words=
-		[ "$active" = active ] || [ "$active" = inactive ] || words=$(journalctl -q -b -u "$unit" -o cat -n 20 --no-pager 2>/dev/null | grep -v '^Start\|^Fail\|provision-.*service' | tail -n 1)
+		[ "$active" = active ] || [ "$active" = inactive ] || words=$(cat "$control/waiting" 2>/dev/null || journalctl -q -b -u "$unit" -o cat -n 20 --no-pager 2>/dev/null | grep -v '^Start\|^Fail\|provision-.*service' | tail -n 1)
 		echo "unit $name $active $words"
 	done
 fi

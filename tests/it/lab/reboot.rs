@@ -68,6 +68,8 @@ fn a_reboot_with_an_unseal_that_fails_at_first_recovers_by_itself() {
     let waiting = vps(WAITING);
     assert!(waiting.starts_with("the secrets cannot be unsealed: ") && waiting.contains("age"), "{waiting}");
     assert_eq!(waiting.lines().count(), 1);
+    let status = lab.provision(&["status", "lab"]);
+    assert!(status.stdout.contains(&waiting), "status does not say what is waited for:\n{}", status.stdout);
     vps("mv /usr/bin/age.away /usr/bin/age");
     wait_for("the stack to be back", Duration::from_secs(120), || verifies(&lab));
     assert_eq!(lab.snapshot(), before);
