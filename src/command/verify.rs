@@ -174,6 +174,7 @@ async fn verify(
             .cause("nothing of this project is deployed there")
             .hint(format!("Run `provision deploy {}`.", loaded.environment.name)));
     };
+    crate::plan::networks(&loaded.release, &state)?;
     if current != &loaded.generated.id {
         let text = format!(
             "the host runs release {current}, and the files here make {}: `provision plan` shows the difference",

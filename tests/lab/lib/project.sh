@@ -20,6 +20,8 @@ deploy:
   settle: 4s
   verify_timeout: 60s
 variables:
+  # A new Prometheus has asked all its targets that much sooner.
+  scrape_interval: 5s
   images:
 EOF
     for component in prometheus alertmanager grafana node_exporter postgres_exporter loki alloy promtail cadvisor socket_proxy; do
