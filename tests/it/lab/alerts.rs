@@ -185,6 +185,10 @@ fn mails_tell_when_postgresql_stops_a_backup_vanishes_and_a_target_is_silent_and
 
 /// Deploys the repository's inventory again.
 fn as_the_repository_has_it(lab: Lab, before: &super::Snapshot) {
+    // One that stood still is unhealthy until its next health check.
+    wait_for("the stack is healthy", Duration::from_secs(90), || {
+        vps("docker ps -aq --filter health=unhealthy --filter health=starting").is_empty()
+    });
     drop(lab);
     let lab = Lab::take();
     wait_for("the lab is as it was", Duration::from_secs(60), || &lab.snapshot() == before);

@@ -262,6 +262,13 @@ pub(crate) fn try_vps(line: &str) -> Output {
     Command::new("docker").args(["exec", &container("vps"), "sh", "-c", line]).output().unwrap()
 }
 
+/// Statements as the application's superuser, each a transaction of its own.
+pub(crate) fn sql(statements: &str) {
+    vps(&format!(
+        "docker exec -i koprogo-postgres psql -X -q -v ON_ERROR_STOP=1 -U koprogo -d koprogo_db >/dev/null <<'SQL'\n{statements}\nSQL"
+    ));
+}
+
 /// The name of one of the lab's containers: `vps`, `mail` or `registry`.
 pub(crate) fn container(part: &str) -> String {
     let name = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/name")).unwrap();

@@ -1,6 +1,6 @@
 //! What provokes alerts in the VPS, and takes it away again.
 
-use crate::lab::{container, try_vps, vps};
+use crate::lab::{container, sql, try_vps, vps};
 
 /// Where the disk that is filled is mounted: a bind mount, so a series of its own in Prometheus. A number is added.
 pub(super) const DISK: &str = "/mnt/lab-fill-";
@@ -52,12 +52,6 @@ pub(super) fn memory() -> [f64; 2] {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0
     })
-}
-
-pub(super) fn sql(statements: &str) {
-    vps(&format!(
-        "docker exec -i koprogo-postgres psql -X -q -v ON_ERROR_STOP=1 -U koprogo -d koprogo_db >/dev/null <<'SQL'\n{statements}\nSQL"
-    ));
 }
 
 /// A disk that is filled step by step, by at most 2 GB, and the inodes of 20 000 files.
