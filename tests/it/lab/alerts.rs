@@ -214,7 +214,6 @@ fn every_alert_that_can_be_provoked_sends_its_mails() {
             "host_cpu_saturated",
             "host_memory_pressure",
             "disk_space_low",
-            "disk_will_fill_24h",
             "inodes_low",
             "backup_metric_absent",
             "postgresql_down",
@@ -251,11 +250,10 @@ fn thresholds() -> String {
     let busy: f64 =
         busy["data"]["result"][0]["value"][1].as_str().map_or(50.0, |value| value.parse::<f64>().unwrap());
     format!(
-        "  disk_free_percent: {:.3}\n  disk_free_critical_percent: {:.3}\n  disk_forecast_free_percent: {:.3}\n\
+        "  disk_free_percent: {:.3}\n  disk_free_critical_percent: {:.3}\n\
          \x20 inodes_free_percent: {:.3}\n  memory_percent: {:.2}\n  cpu_percent: {:.2}\n",
         percent_below(1.0e9),
         percent_below(1.5e9),
-        (100.0 * free / size + 3.0).min(100.0),
         100.0 * (files_free - 10_000.0) / files,
         100.0 * (1.0 - available / total) + 50.0 * memory_to_take(total) * 1_048_576.0 / total,
         (busy + (100.0 - busy) * 0.25).min(97.0),
@@ -295,21 +293,15 @@ fn living(watch: &Watch) {
         "sed s/^scrape_configs:/scrap:/",
     );
 
-    let disk = causes::Disk::new(&mut undo);
-    disk.use_inodes();
-    let mut megabytes = 0;
-    watch.provoke(case("DiskWillFill24h"), 6, || {
-        megabytes += 120;
-        disk.fill(megabytes);
-    });
-    disk.fill(1200);
+    causes::use_inodes(&mut undo);
+    causes::fill_disk(&mut undo, 1200);
     watch.provoke(case("ApiLatencyP99High"), 6, causes::slow_requests);
     watch.provoke(case("PostgreSQLSlowQueries"), 6, causes::slow_queries);
     causes::large_table(&mut undo);
     watch.provoke(case("PostgreSQLCacheHitLow"), 8, causes::read_large_table);
     causes::connections(&mut undo);
     watch.await_all(&[named(&LIVING, "DiskSpaceLow", "warning")], "FIRING", Duration::from_secs(60));
-    disk.fill(1800);
+    causes::fill_disk(&mut undo, 1800);
     watch.provoke(named(&LIVING, "ErrorBudgetBurn", "warning"), 12, || causes::requests(1880, 120));
     watch.provoke(named(&LIVING, "ErrorBudgetBurn", "critical"), 12, || causes::requests(200, 1800));
     wait_for("LokiDiscarding silences CollectorDroppingLogs", Duration::from_secs(60), || {

@@ -2,8 +2,8 @@
 
 use crate::lab::{container, sql, try_vps, vps};
 
-/// Where the disk that is filled is mounted: a bind mount, so a series of its own in Prometheus. A number is added.
-pub(super) const DISK: &str = "/mnt/lab-fill-";
+/// Where the disk that is filled is mounted in the VPS.
+pub(super) const DISK: &str = "/var/lib/docker";
 
 /// The folder of the stack on the VPS.
 const STACK: &str = "/opt/koprogo/monitoring";
@@ -54,30 +54,24 @@ pub(super) fn memory() -> [f64; 2] {
     })
 }
 
-/// A disk that is filled step by step, by at most 2 GB, and the inodes of 20 000 files.
-pub(super) struct Disk(String);
+/// A folder on the disk with Docker's data; all of it is removed at the end.
+const FOLDER: &str = "/var/lib/docker/lab-fill";
 
-impl Disk {
-    pub(super) fn new(undo: &mut Undo) -> Self {
-        let mount = format!("{DISK}{}", std::process::id());
-        undo.after(
-            &format!(
-                "mkdir -p /var/lib/docker/lab-fill {mount} && mount --bind /var/lib/docker/lab-fill {mount}"
-            ),
-            &format!("umount {mount}; rm -rf /var/lib/docker/lab-fill; rmdir {mount}"),
-        );
-        Self(mount)
-    }
+/// Fills the disk by `megabytes`, which have to be less than 2 GB.
+pub(super) fn fill_disk(undo: &mut Undo, megabytes: u32) {
+    assert!(megabytes < 2000);
+    undo.after(
+        &format!("mkdir -p {FOLDER} && fallocate -l {megabytes}M {FOLDER}/file"),
+        &format!("rm -rf {FOLDER}"),
+    );
+}
 
-    /// Makes the file `megabytes` long, which has to be less than 2 GB.
-    pub(super) fn fill(&self, megabytes: u32) {
-        assert!(megabytes < 2000);
-        vps(&format!("fallocate -l {megabytes}M {}/file", self.0));
-    }
-
-    pub(super) fn use_inodes(&self) {
-        vps(&format!("mkdir -p {0}/many && cd {0}/many && seq 20000 | xargs touch", self.0));
-    }
+/// 20 000 files.
+pub(super) fn use_inodes(undo: &mut Undo) {
+    undo.after(
+        &format!("mkdir -p {FOLDER}/many && cd {FOLDER}/many && seq 20000 | xargs touch"),
+        &format!("rm -rf {FOLDER}"),
+    );
 }
 
 /// Both of two sessions wait for what the other holds.
