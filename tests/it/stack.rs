@@ -10,7 +10,7 @@ mod documented;
 mod logs;
 mod prometheus;
 mod rendered;
-mod rules;
+pub(crate) mod rules;
 mod thresholds;
 mod tools;
 mod variables;

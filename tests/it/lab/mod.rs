@@ -6,6 +6,8 @@
 // What the VPS is asked belongs to whoever has the turn.
 #![allow(clippy::unused_self)]
 
+mod alerts;
+mod budget;
 mod dashboards;
 mod database;
 mod failures;
@@ -15,6 +17,7 @@ mod happy;
 mod interruptions;
 mod leaks;
 mod lock;
+mod panels;
 mod planning;
 mod reboot;
 mod rollback;
@@ -230,8 +233,47 @@ pub(crate) fn vps(line: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
+/// Asks Prometheus of the VPS; `query` is one in its own language.
+pub(crate) fn prometheus(path: &str, query: &str) -> serde_json::Value {
+    asked(&format!("http://127.0.0.1:9090{path}?query={}", percent_encoded(query)))
+}
+
+/// What an address answers that Prometheus' container reaches. An error of the program asked is its answer.
+pub(crate) fn asked(url: &str) -> serde_json::Value {
+    let output = try_vps(&format!("docker exec koprogo-monitoring-prometheus-1 wget -q -T 20 -O - '{url}'"));
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{url} answers no JSON: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Every byte but letters and digits as `%xx`.
+pub(crate) fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// What the lab's inventory renders to.
+pub(crate) fn rendered() -> provision::stack::Release {
+    let environment = provision::inventory::Environment::load(Path::new(ROOT), "lab").unwrap();
+    provision::stack::load(&environment).unwrap()
+}
+
 pub(crate) fn try_vps(line: &str) -> Output {
     Command::new("docker").args(["exec", &container("vps"), "sh", "-c", line]).output().unwrap()
+}
+
+/// Statements as the application's superuser, each a transaction of its own.
+pub(crate) fn sql(statements: &str) {
+    vps(&format!(
+        "docker exec -i koprogo-postgres psql -X -q -v ON_ERROR_STOP=1 -U koprogo -d koprogo_db >/dev/null <<'SQL'\n{statements}\nSQL"
+    ));
 }
 
 /// The name of one of the lab's containers: `vps`, `mail` or `registry`.

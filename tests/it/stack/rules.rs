@@ -9,15 +9,15 @@ use serde_yaml::Value;
 use super::{full, text};
 
 /// An alert rule.
-pub(super) struct Rule {
-    pub(super) name: String,
-    pub(super) labels: BTreeMap<String, String>,
-    pub(super) annotations: BTreeMap<String, String>,
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) annotations: BTreeMap<String, String>,
 }
 
 impl Rule {
     /// Name and labels: several rules have one name.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         let labels: Vec<String> = self.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
         format!("{} {}", self.name, labels.join(" "))
     }
@@ -39,7 +39,7 @@ pub(super) fn rules_of(release: &Release, path: &str) -> Vec<Value> {
 }
 
 /// All alert rules of a release.
-pub(super) fn rules(release: &Release) -> Vec<Rule> {
+pub(crate) fn rules(release: &Release) -> Vec<Rule> {
     let all = rule_files(release).into_iter().flat_map(|path| rules_of(release, path));
     all.filter(|rule| rule.get("record").is_none())
         .map(|rule| Rule {
