@@ -32,13 +32,15 @@ audit() { # OUTCOME
 		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
 }
 
-# Releases that were never confirmed are none to go back to.
+# Releases that were never confirmed are none to go back to. Of logs the last 50 stay.
 sweep() {
 	kept_id=$(current_release)
 	for folder in "$records/releases"/*; do
 		if [ ! -d "$folder" ] || [ -f "$folder/confirmed" ] || [ "${folder##*/}" = "$kept_id" ]; then continue; fi
 		rm -rf "$folder"
 	done
+	# shellcheck disable=SC2012 # ids are hex words
+	(cd "$records/log" && ls -t | tail -n +51 | while read -r old; do rm -f "$old"; done) 2>/dev/null || :
 	drop_tags
 }
 

@@ -96,13 +96,21 @@ fn faults_in_their_quick_form() {
 #[test]
 #[ignore = "long: make test-all"]
 fn faults_in_their_whole_form() {
-    run(Size { kills: 100, every_step: true, deploys: 50 });
+    let count = |name: &str, count| std::env::var(name).map_or(count, |text| text.parse().unwrap());
+    run(Size {
+        kills: count("PROVISION_KILLS", 100),
+        every_step: true,
+        deploys: count("PROVISION_DEPLOYS", 50),
+    });
 }
 
 fn run(size: Size) {
     let mut matrix = Matrix::new();
-    for case in cases::all(size, &mut matrix.random) {
-        matrix.case(&case);
+    // To look at some cases alone: words of their names, between commas.
+    let wanted = std::env::var("PROVISION_CASES").unwrap_or_default();
+    let is_wanted = |case: &Case| wanted.split(',').any(|words| case.name.contains(words));
+    for case in cases::all(size, &mut matrix.random).iter().filter(|case| is_wanted(case)) {
+        matrix.case(case);
     }
     matrix.row("no secret on any disk", "-", "-", 0, &look::hunt());
     faults::remove_stack();
@@ -260,6 +268,25 @@ impl Matrix {
     /// In the VPS's memory, which a reboot empties.
     fn remember_secrets(&self) {
         look::vps_fed("umask 077; cat >/dev/shm/matrix-wanted", &(self.secrets.join("\n") + "\n"));
+    }
+
+    /// The same server by another port of this machine.
+    fn go_by(&self, port: u16) {
+        for (file, from, to) in [
+            ("inventory/lab.yml", faults::address(), "127.0.0.1".to_owned()),
+            ("inventory/lab.yml", "port: 22".to_owned(), format!("port: {port}")),
+            ("inventory/lab.known_hosts", faults::address(), format!("[127.0.0.1]:{port}")),
+        ] {
+            let path = self.project.path().join(file);
+            let text = std::fs::read_to_string(&path).unwrap().replace(&from, &to);
+            std::fs::write(path, text).unwrap();
+        }
+    }
+
+    fn go_straight(&self) {
+        let file = "inventory/lab.known_hosts";
+        std::fs::copy(self.lab.path(file), self.project.path().join(file)).unwrap();
+        self.write();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

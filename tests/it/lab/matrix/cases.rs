@@ -22,12 +22,15 @@ pub(super) fn all(size: Size, random: &mut Random) -> Vec<Case> {
         cases.push(killed_at_an_instant(number, random.below(1100)));
     }
     let steps = |quick: &'static [&'static str]| if size.every_step { &STEPS[..] } else { quick };
-    cases.extend(steps(&["up "]).iter().map(|step| killed_at(step)));
+    cases.extend(steps(&[]).iter().map(|step| killed_at(step)));
     cases.extend(steps(&["settle "]).iter().map(|step| cut_for_a_while(step)));
-    cases.extend(steps(&["place "]).iter().map(|step| cut_for_good(step)));
+    cases.extend(steps(&["up "]).iter().map(|step| cut_for_good(step)));
+    for _ in 0..if size.every_step { 12 } else { 1 } {
+        cases.push(stream_cut(4_000 + random.below(100_000)));
+    }
     cases.extend(of_connections(size));
     cases.extend(of_the_host(size));
-    cases.extend(of_releases());
+    cases.extend(of_releases(size));
     cases.extend(of_plans());
     cases.push(many_in_a_row(size.deploys));
     cases
@@ -76,76 +79,91 @@ fn cut_for_good(step: &'static str) -> Case {
     })
 }
 
+/// The connection breaks off after so many bytes, and nobody answers any more: most often in the middle of a release of
+/// 100 KB that is being sent.
+fn stream_cut(bytes: u64) -> Case {
+    Case::new(format!("the connection breaks off after {bytes} bytes"), &[3, 5, 6], End::Old, move |matrix| {
+        let port = faults::narrow_way(bytes);
+        matrix.go_by(port);
+        let run = matrix.deploy();
+        matrix.go_straight();
+        run.code
+    })
+    .shaped(|shape| Shape { bulk: 120_000, ..shape })
+}
+
 fn of_connections(size: Size) -> Vec<Case> {
-    let mut cases = vec![
-        Case::new("connections reset for good at settle", &[6], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            faults::reset_connections();
-            code(child)
-        }),
-        Case::new("sshd stopped at settle", &[5], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            faults::stop_sshd();
-            code(child)
-        }),
-        Case::new("a release that breaks the login", &[5], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "up ");
-            faults::break_login();
-            code(child)
-        }),
-        Case::new("Ctrl-C at settle", &[130], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            let pid = child.id().to_string();
-            assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-            code(child)
-        }),
-    ];
+    let mut cases = vec![Case::new("a release that breaks the login", &[5], End::Old, |matrix| {
+        let mut child = matrix.spawn();
+        until(&mut child, "up ");
+        faults::break_login();
+        code(child)
+    })];
     if size.every_step {
-        cases.push(Case::new("network cut for good, the controller's end", &[6], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            faults::cut();
-            code(child)
-        }));
+        cases.extend([
+            Case::new("connections reset for good at settle", &[6], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                faults::reset_connections();
+                code(child)
+            }),
+            Case::new("network cut for good, the controller's end", &[6], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                faults::cut();
+                code(child)
+            }),
+            Case::new("sshd stopped at settle", &[5], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                faults::stop_sshd();
+                code(child)
+            }),
+            Case::new("Ctrl-C at settle", &[130], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                let pid = child.id().to_string();
+                assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+                code(child)
+            }),
+        ]);
     }
     cases
 }
 
 fn of_the_host(size: Size) -> Vec<Case> {
-    let mut cases = vec![
-        Case::new("the supervisor killed at settle", &[6], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            vps("pkill -9 -f '[a]ctivate.sh /opt/koprogo/matrix'");
-            code(child)
-        }),
-        Case::new("dockerd stopped at settle", &[6], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "settle ");
-            faults::stop_docker();
-            code(child)
-        })
-        .restarting(),
-        Case::new("disk full when the release is sent", &[5], End::Old, |matrix| {
-            faults::fill_disk(0);
-            matrix.deploy().code
-        }),
-        Case::new("disk full when it is unpacked", &[5], End::Old, |matrix| {
-            faults::fill_disk(400);
-            let run = matrix.deploy();
-            run.ends_with(5, &["unpacked"]);
-            run.code
-        })
-        .shaped(|shape| Shape { bulk: 400_000, ..shape }),
-        rebooted("settle ", "in the middle of the activation", |shape| shape),
-    ];
+    let mut cases = vec![Case::new("disk full when the release is sent", &[5], End::Old, |matrix| {
+        faults::fill_disk(0);
+        matrix.deploy().code
+    })];
     if size.every_step {
-        cases.push(rebooted("up ", "while the containers are made", |shape| shape));
-        cases.push(rebooted("return: going back", "in the middle of the way back", dies));
+        cases.extend([
+            Case::new("disk full when it is unpacked", &[5], End::Old, |matrix| {
+                faults::fill_disk(400);
+                let run = matrix.deploy();
+                run.ends_with(5, &["unpacked"]);
+                run.code
+            })
+            .shaped(|shape| Shape { bulk: 400_000, ..shape }),
+            Case::new("the supervisor killed at settle", &[6], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                vps("pkill -9 -f '[a]ctivate.sh /opt/koprogo/matrix'");
+                code(child)
+            }),
+            Case::new("dockerd stopped at settle, for 20 s", &[6], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "settle ");
+                faults::stop_docker();
+                let code = code(child);
+                sleep(Duration::from_secs(20));
+                code
+            })
+            .restarting(),
+            rebooted("settle ", "in the middle of the activation", |shape| shape),
+            rebooted("up ", "while the containers are made", |shape| shape),
+            rebooted("return: going back", "in the middle of the way back", dies),
+        ]);
     }
     cases
 }
@@ -172,7 +190,7 @@ fn dies(shape: Shape) -> Shape {
 }
 
 /// Releases with a mistake in them.
-fn of_releases() -> Vec<Case> {
+fn of_releases(size: Size) -> Vec<Case> {
     let failing = |name: &str, texts: &'static [&'static str], shape: fn(Shape) -> Shape| {
         Case::new(name, &[5], End::Old, move |matrix: &mut Matrix| {
             let run = matrix.deploy();
@@ -181,7 +199,7 @@ fn of_releases() -> Vec<Case> {
         })
         .shaped(shape)
     };
-    vec![
+    let mut cases = vec![
         failing("`up` fails on the third of five services", &["no-such-program"], |shape| {
             third(shape, "image: IMAGE\n    entrypoint: [/no-such-program]")
         }),
@@ -194,27 +212,30 @@ fn of_releases() -> Vec<Case> {
                 "    healthcheck: {test: [CMD-SHELL, \"false\"], interval: 1s, timeout: 1s, retries: 2}";
             third(shape.clone(), &format!("{}\n{check}", shape.third))
         }),
-        Case::new("the controller killed on the way back", &[-9, 5], End::Old, |matrix| {
-            let mut child = matrix.spawn();
-            until(&mut child, "return: going back");
-            kill(&mut child)
-        })
-        .shaped(|shape| third(shape, "image: IMAGE\n    entrypoint: [/no-such-program]")),
-        Case::new("a Prometheus configuration that does not load", &[5], End::Old, |matrix| {
-            let before = matrix.lab.snapshot();
-            let file = "stack/monitoring/prometheus/prometheus.yml.tera";
-            matrix.lab.edit(
-                file,
-                "scrape_configs:",
-                "scrape_configs:\n  - job_name: wrong\n    no_such_field: 1\n",
-            );
-            let run = matrix.lab.deploy();
-            matrix.lab.edit(file, "\n  - job_name: wrong\n    no_such_field: 1\n", "");
-            matrix.lab.is_as_before(&before);
-            run.ends_with(5, &["prometheus"]);
-            run.code
-        }),
-    ]
+    ];
+    if size.every_step {
+        cases.extend([
+            Case::new("the controller killed on the way back", &[-9, 5], End::Old, |matrix| {
+                let mut child = matrix.spawn();
+                until(&mut child, "return: going back");
+                kill(&mut child)
+            })
+            .shaped(|shape| third(shape, "image: IMAGE\n    entrypoint: [/no-such-program]")),
+            Case::new("a Prometheus configuration that does not load", &[5], End::Old, |matrix| {
+                let before = matrix.lab.snapshot();
+                let file = "stack/monitoring/prometheus/prometheus.yml.tera";
+                let wrong = "scrape_configs:\n  - job_name: wrong\n    no_such_field: 1\n";
+                matrix.lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 20s");
+                matrix.lab.edit(file, "scrape_configs:", wrong);
+                let run = matrix.lab.deploy();
+                matrix.lab.edit(file, wrong, "scrape_configs:");
+                matrix.lab.is_as_before(&before);
+                run.ends_with(5, &["prometheus"]);
+                run.code
+            }),
+        ]);
+    }
+    cases
 }
 
 /// Hosts that are not as the plan has them.
@@ -227,7 +248,8 @@ fn of_plans() -> Vec<Case> {
             *codes.iter().max().unwrap()
         }),
         Case::new("a plan that is out of date", &[0], End::New, |matrix| {
-            let mut somebody = edits("ls -d $incoming >/dev/null 2>&1");
+            let mut somebody =
+                in_vps("until ls -d $incoming >/dev/null 2>&1; do :; done; echo meanwhile >>$page");
             let run = matrix.deploy();
             assert!(somebody.wait().unwrap().success());
             assert!(run.stdout.contains("planning again"), "{}", run.stdout);
@@ -235,8 +257,9 @@ fn of_plans() -> Vec<Case> {
         }),
         Case::new("a plan that is always out of date", &[5], End::Old, |matrix| {
             vps("touch /dev/shm/editing");
-            let mut somebody = edits(
-                "{ [ ! -e /dev/shm/editing ] && exit; ls -d $incoming >/dev/null 2>&1 && sleep 0.05; false; }",
+            let mut somebody = in_vps(
+                "while [ -e /dev/shm/editing ]; do \
+                   if ls -d $incoming >/dev/null 2>&1; then echo again >>$page; sleep 0.02; fi; done",
             );
             let run = matrix.deploy();
             vps("rm /dev/shm/editing");
@@ -275,11 +298,9 @@ fn of_plans() -> Vec<Case> {
     ]
 }
 
-/// Somebody in the VPS who edits a file as soon as `condition` holds; `$incoming` is where a release arrives.
-fn edits(condition: &str) -> Child {
-    let line = format!(
-        "incoming='{RECORDS}/incoming.*'; until {condition}; do :; done; echo meanwhile >>/opt/koprogo/matrix/web/page.txt"
-    );
+/// Somebody at work in the VPS meanwhile; `$incoming` is where a release arrives, `$page` a file of the stack.
+fn in_vps(line: &str) -> Child {
+    let line = format!("incoming='{RECORDS}/incoming.*'; page=/opt/koprogo/matrix/web/page.txt; {line}");
     Command::new("docker")
         .args(["exec", &container("vps"), "sh", "-c", &line])
         .stdout(Stdio::null())

@@ -1,5 +1,7 @@
 //! What can happen to a server, and its undoing.
 
+use std::io::Read as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -32,8 +34,7 @@ fn is_cut() -> bool {
 
 /// Puts it in again, with the address of before.
 pub(super) fn plug_in() {
-    let net = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/net")).unwrap();
-    docker(&["network", "connect", "--ip", &format!("{}.10", net.trim()), &network(), &container("vps")]);
+    docker(&["network", "connect", "--ip", &address(), &network(), &container("vps")]);
 }
 
 /// Every packet to sshd is answered with a reset: a connection that is lost at once and does not come back.
@@ -68,6 +69,30 @@ pub(super) fn fill_disk(kilobytes_free: u32) {
          free=$(df -P -k {RECORDS} | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4) && \
          head -c \"$(((free - {kilobytes_free}) * 1024))\" /dev/zero >{RECORDS}/fill"
     ));
+}
+
+/// A way to sshd that breaks off after so many bytes from here to there; its port on this machine. There is one
+/// connection only.
+pub(super) fn narrow_way(bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let there = format!("{}:22", address());
+    std::thread::spawn(move || {
+        let (here, _) = listener.accept().unwrap();
+        drop(listener);
+        let there = TcpStream::connect(there).unwrap();
+        let (mut from_there, mut to_here) = (there.try_clone().unwrap(), here.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from_there, &mut to_here));
+        let _ = std::io::copy(&mut (&here).take(bytes), &mut &there);
+        let _ = (here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both));
+    });
+    port
+}
+
+/// The VPS's address.
+pub(super) fn address() -> String {
+    let net = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/net")).unwrap();
+    format!("{}.10", net.trim())
 }
 
 /// Undoes whatever a case did to the server.
