@@ -32,6 +32,7 @@ ls -d "$records"/incoming.* "$records"/activation* "$records"/current.new 2>/dev
 find "$remote" -name '*.provision-new'
 systemctl list-units --no-legend --plain 'provision-matrix.service'
 # `docker exec` and this shell itself have none of these words.
+# shellcheck disable=SC2009 # pgrep shows no arguments that are filtered like this
 ps -eo pid=,args= | grep -E '[/]opt/koprogo/matrix|[p]rovision-matrix|[d]ocker compose|[d]ocker-compose'
 
 echo '== secrets'
