@@ -8,6 +8,7 @@ mod stack;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -236,7 +237,7 @@ impl Matrix {
 
     fn say(&mut self, line: &str) {
         // Past the test harness, so that a long run can be watched.
-        eprintln!("{line}");
+        let _ = writeln!(std::io::stderr(), "{line}");
         let _ = writeln!(self.rows, "{line}");
     }
 
@@ -244,7 +245,7 @@ impl Matrix {
     fn next(&mut self) {
         let mark = self.shape.mark + 1;
         self.shape = Shape { mark, page: mark, ..self.shape.clone() };
-        if mark % 3 == 0 {
+        if mark.is_multiple_of(3) {
             self.new_secret();
         }
         self.write();

@@ -1,4 +1,5 @@
-//! The cases. Each deploys a release that changes three services, unless it says otherwise.
+//! The cases. Each deploys a release that changes three services (two are made anew, one reloads), unless it says
+//! otherwise.
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
@@ -181,12 +182,12 @@ fn rebooted(step: &'static str, when: &str, shape: fn(Shape) -> Shape) -> Case {
 }
 
 /// `third` with other lines in place of its own.
-fn third(shape: Shape, lines: &str) -> Shape {
-    Shape { third: lines.to_owned(), ..shape }
+fn third(shape: &Shape, lines: &str) -> Shape {
+    Shape { third: lines.to_owned(), ..shape.clone() }
 }
 
 fn dies(shape: Shape) -> Shape {
-    third(Shape { settle: 3, ..shape }, "image: IMAGE\n    entrypoint: [/bin/sh, -c, \"sleep 2; exit 3\"]")
+    third(&Shape { settle: 3, ..shape }, "image: IMAGE\n    entrypoint: [/bin/sh, -c, \"sleep 2; exit 3\"]")
 }
 
 /// Releases with a mistake in them.
@@ -201,16 +202,16 @@ fn of_releases(size: Size) -> Vec<Case> {
     };
     let mut cases = vec![
         failing("`up` fails on the third of five services", &["no-such-program"], |shape| {
-            third(shape, "image: IMAGE\n    entrypoint: [/no-such-program]")
+            third(&shape, "image: IMAGE\n    entrypoint: [/no-such-program]")
         }),
         failing("an image that cannot be pulled", &["lab/none:9", "docker pull"], |shape| {
-            third(shape, "image: lab/none:9")
+            third(&shape, "image: lab/none:9")
         }),
         failing("a container that dies after 2 s", &["third: it crashes"], dies),
         failing("a health check that never passes", &["third: its health check fails"], |shape| {
             let check =
                 "    healthcheck: {test: [CMD-SHELL, \"false\"], interval: 1s, timeout: 1s, retries: 2}";
-            third(shape.clone(), &format!("{}\n{check}", shape.third))
+            third(&shape, &format!("{}\n{check}", shape.third))
         }),
     ];
     if size.every_step {
@@ -220,7 +221,7 @@ fn of_releases(size: Size) -> Vec<Case> {
                 until(&mut child, "return: going back");
                 kill(&mut child)
             })
-            .shaped(|shape| third(shape, "image: IMAGE\n    entrypoint: [/no-such-program]")),
+            .shaped(|shape| third(&shape, "image: IMAGE\n    entrypoint: [/no-such-program]")),
             Case::new("a Prometheus configuration that does not load", &[5], End::Old, |matrix| {
                 let before = matrix.lab.snapshot();
                 let file = "stack/monitoring/prometheus/prometheus.yml.tera";

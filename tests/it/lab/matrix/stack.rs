@@ -5,7 +5,7 @@ use std::path::Path;
 /// Which of it differs from deploy to deploy, or is broken.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
-    /// In the environment of three services: another one, another container of each.
+    /// In the environment of two services: another one, another container of each.
     pub(super) mark: u32,
     /// In a file that `web` reads again at a signal.
     pub(super) page: u32,
@@ -41,7 +41,6 @@ services:
   web:
     image: IMAGE
     {{- common }}
-    environment: {MARK: "<MARK>"}
     entrypoint: ["/bin/sh", "-c", "trap 'cat /web/page.txt' HUP; trap 'exit 0' TERM; while :; do sleep 5 & wait; done"]
     volumes:
       - {type: bind, source: ./web, target: /web, read_only: true, bind: {create_host_path: false}}
