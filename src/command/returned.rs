@@ -130,7 +130,15 @@ pub(super) async fn prove_old(
     };
     let (asked, skipped): (Vec<Check>, Vec<Check>) = checks.into_iter().partition(known);
     let timeout = loaded.environment.deploy.verify_timeout;
-    let outside = |finding: &Finding| failed.iter().any(|other| other.check == finding.check);
+    // Nor does one of a service that was not well before, or one that names it.
+    let unwell = |finding: &Finding| {
+        plan.unwell.iter().any(|service| {
+            finding.found.contains(service.as_str())
+                || asked.iter().any(|check| check.name == finding.check && check.service == *service)
+        })
+    };
+    let outside =
+        |finding: &Finding| failed.iter().any(|other| other.check == finding.check) || unwell(finding);
     let findings = reach::ask(loaded, &name, session, &asked, Opened::default(), timeout, events).await;
     let failing: Vec<&Finding> = findings.iter().filter(|finding| finding.fails()).collect();
     let new: Vec<String> =

@@ -33,6 +33,9 @@ pub struct Plan {
     pub forward: Vec<Step>,
     /// What to do when that fails or is not confirmed.
     pub back: Vec<Step>,
+    /// Services whose containers were not well before anything was done. That they still are not after the way back
+    /// is no failure of it.
+    pub unwell: Vec<String>,
 }
 
 impl Plan {
@@ -106,7 +109,13 @@ pub fn make(
         send_sealed: !nothing && (!state.unsealed || state.sealed.as_ref() != Some(&generated.sealed_digest)),
         forward,
         back,
+        unwell: unwell_before(state),
     }
+}
+
+fn unwell_before(state: &HostState) -> Vec<String> {
+    let unwell = state.containers.iter().filter(|container| !container.is_well() && !container.is_starting());
+    unwell.map(|container| container.service.clone()).collect()
 }
 
 fn forward(release: &Release, generated: &Generated, services: &[ServiceChange], settle: u64) -> Vec<Step> {
@@ -118,7 +127,7 @@ fn forward(release: &Release, generated: &Generated, services: &[ServiceChange],
     steps.push(Step::Units);
     steps.push(Step::Up { release: id.clone() });
     steps.extend(signals(release, services));
-    steps.push(Step::Settle { release: id.clone(), seconds: settle });
+    steps.push(Step::Settle { release: id.clone(), seconds: settle, excused: Vec::new() });
     steps
 }
 
@@ -132,7 +141,7 @@ fn back(release: &Release, state: &HostState, services: &[ServiceChange], settle
         Step::Up { release: old.clone() },
     ];
     steps.extend(signals(release, services));
-    steps.push(Step::Settle { release: old.clone(), seconds: settle });
+    steps.push(Step::Settle { release: old.clone(), seconds: settle, excused: unwell_before(state) });
     steps
 }
 
@@ -184,7 +193,9 @@ fn service_changes(
                 Some(("recreate", reasons(release, generated, state, service, container, &touched)))
             }
             Some(container) if !service.one_shot && !container.is_well() && !container.is_starting() => {
-                Some(("start", vec![unwell(container)]))
+                // Compose starts what has ended, and leaves alone what is unhealthy or paused: the host makes that anew.
+                let action = if container.is_stuck() { "recreate" } else { "start" };
+                Some((action, vec![unwell(container)]))
             }
             Some(_) => {
                 let reloaded: Vec<String> = touched

@@ -53,6 +53,12 @@ impl Container {
         self.state == "running" && self.health == "starting"
     }
 
+    /// Whether it is there and does not do its work: unhealthy, or paused.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.state == "paused" || (self.state == "running" && self.health == "unhealthy")
+    }
+
     /// Whether it is as a container that stays should be.
     #[must_use]
     pub fn is_well(&self) -> bool {

@@ -49,6 +49,9 @@ pub enum Step {
         release: ReleaseId,
         /// For how long nothing may change, in seconds.
         seconds: u64,
+        /// Services that were not well before: what becomes of them is not waited for longer than their own health
+        /// check takes, and no failure.
+        excused: Vec<String>,
     },
     /// Remove the project's containers and networks. Never volumes.
     Down,
@@ -70,7 +73,12 @@ impl Step {
             Step::Tell { service, file, command } => {
                 format!("tell\t{service}\t{file}\t{}", command.join("\t"))
             }
-            Step::Settle { release, seconds } => format!("settle\t{release}\t{seconds}"),
+            Step::Settle { release, seconds, excused } if excused.is_empty() => {
+                format!("settle\t{release}\t{seconds}")
+            }
+            Step::Settle { release, seconds, excused } => {
+                format!("settle\t{release}\t{seconds}\t{}", excused.join(" "))
+            }
             Step::Down => "down".to_owned(),
             Step::Clear => "clear".to_owned(),
         }

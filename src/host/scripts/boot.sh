@@ -1,4 +1,5 @@
-# Run by the two units at boot, and after a supervisor that was killed. Arguments: REMOTE PROJECT unseal|finish|mend.
+# Run by the two units at boot, and after a supervisor that was killed. Arguments: REMOTE PROJECT unseal|finish|mend|retry.
+# `mend` is tried once, `retry` is what follows when it fails: the same again until it succeeds.
 # shellcheck shell=sh disable=SC1091,SC2154,SC2034
 here=$(dirname "$0")
 . "$here/lib.sh"
@@ -6,7 +7,8 @@ here=$(dirname "$0")
 . "$here/verbs.sh"
 use "$1" "$2"
 # After a supervisor that did its work there is nothing to mend.
-if [ "$3" = mend ] && [ ! -d "$records/activation" ]; then exit 0; fi
+mode=$3
+case $mode in mend | retry) [ -d "$records/activation" ] || exit 0 ;; esac
 mkdir -p "$control"
 log=$control/log.boot
 : >"$log"
@@ -18,6 +20,11 @@ waits() { # TEXT
 	printf '%s\n' "$1" | tr '\t\n\r' '   ' | cut -b 1-500 >"$control/waiting.new"
 	mv -f "$control/waiting.new" "$control/waiting"
 	echo "provision: $1" >&2
+	# Docker may be down for longer: a unit of its own tries again, as the one of a boot does.
+	if [ "$mode" = mend ] && [ -d /run/systemd/system ]; then
+		systemd-run --quiet --collect --unit="provision-$project-mend" --setenv=HOME=/root -p Restart=on-failure -p RestartSec=5 \
+			-p StartLimitIntervalSec=0 /bin/sh "$0" "$remote" "$project" retry 9>&- || :
+	fi
 	exit 1
 }
 
@@ -30,6 +37,7 @@ fi
 exec 9>"$lock"
 flock 9
 rm -f "$control/holder.nonce"
+current=$(current_release)
 printf 'process %s, the host itself (%s), since %s\n' "$$" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$control/holder"
 trap 'rm -f "$control/holder"' EXIT
 find "$records" -maxdepth 1 -name 'incoming.*' -mmin +60 -exec rm -rf {} +
@@ -53,9 +61,10 @@ if [ -d "$records/activation" ]; then
 	end_journal
 	sweep || :
 	audit returned
+	rm -f "$control/waiting"
 	exit 0
 fi
-if [ "$3" = mend ] || [ -z "$current" ]; then exit 0; fi
+if [ "$mode" != finish ] || [ -z "$current" ]; then exit 0; fi
 release=$current
 manifest=$records/releases/$current/manifest
 if ! is_unsealed "$manifest"; then

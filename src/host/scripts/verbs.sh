@@ -32,13 +32,15 @@ audit() { # OUTCOME
 		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
 }
 
-# Releases that were never confirmed are none to go back to.
+# Releases that were never confirmed are none to go back to. Of logs the last 50 stay.
 sweep() {
 	kept_id=$(current_release)
 	for folder in "$records/releases"/*; do
 		if [ ! -d "$folder" ] || [ -f "$folder/confirmed" ] || [ "${folder##*/}" = "$kept_id" ]; then continue; fi
 		rm -rf "$folder"
 	done
+	# shellcheck disable=SC2012 # ids are hex words
+	(cd "$records/log" && ls -t | tail -n +51 | while read -r old; do rm -f "$old"; done) 2>/dev/null || :
 	drop_tags
 }
 
@@ -159,15 +161,15 @@ verb_units() {
 	done
 }
 
-own_containers() { # prints ID STATE NAME SERVICE, tab-separated
+own_containers() { # prints ID STATE NAME SERVICE STATUS, tab-separated
 	docker_ ps -a --no-trunc --filter "label=com.docker.compose.project=$project" \
-		--format "{{.ID}}$tab{{.State}}$tab{{.Names}}$tab{{.Label \"com.docker.compose.service\"}}"
+		--format "{{.ID}}$tab{{.State}}$tab{{.Names}}$tab{{.Label \"com.docker.compose.service\"}}$tab{{.Status}}"
 }
 
 # A killed or failed `up` leaves created and misnamed containers, over which the next one stumbles.
 clean_half_made() {
 	own_containers >"$control/containers" || return 1
-	while IFS=$tab read -r container state name service; do
+	while IFS=$tab read -r container state name service _; do
 		right=$(manifest_lines "$manifest" service | sed -n "s/^$service$tab\([^$tab]*\)$tab.*/\1/p")
 		if [ "$state" = created ] || { [ -n "$right" ] && [ "$name" != "$right" ]; }; then
 			say output "$service" "removing the half-made container $name"
@@ -176,9 +178,26 @@ clean_half_made() {
 	done <"$control/containers"
 }
 
+# Compose leaves a container alone that is there and does not do its work, and fails over a paused one.
+clean_stuck() {
+	own_containers >"$control/containers" || return 1
+	while IFS=$tab read -r container state name service status; do
+		case $state:$status in
+		paused:*) what=paused ;;
+		running:*"(unhealthy)"*) what=unhealthy ;;
+		*) continue ;;
+		esac
+		say output "$service" "its container $name is $what: it is made anew"
+		# Room to end in order; one that is paused cannot.
+		[ "$what" = paused ] || docker_ stop "$container" >/dev/null 2>&1 || :
+		docker_ rm -f "$container" >/dev/null 2>&1 || return 1
+	done <"$control/containers"
+}
+
 verb_up() { # RELEASE
 	# Restarts before we touched anything are not this release's.
 	inspect_all >"$control/before" 2>/dev/null || :
+	clean_stuck || { failed docker "docker does not answer"; return 1; }
 	attempt=1
 	while :; do
 		clean_half_made || { failed docker "docker does not answer"; return 1; }
@@ -291,7 +310,11 @@ judge() { # SERVICE NAME LABEL ONE_SHOT
 	echo "wait it has no container"
 }
 
-verb_settle() { # RELEASE SECONDS
+# What is excused was not well before we came: that it fails again is said and no more.
+verb_settle() { # RELEASE, SECONDS and after a tab the services that are excused
+	excused=
+	case $2 in *"$tab"*) excused=" ${2#*"$tab"} " ;; esac
+	set -- "$1" "${2%%"$tab"*}"
 	settling=$(date +%s)
 	still=$settling
 	longest=$2
@@ -301,35 +324,49 @@ verb_settle() { # RELEASE SECONDS
 		inspect_all >"$control/now" || { failed docker "docker does not answer"; return 1; }
 		now=$(date +%s)
 		waiting=
+		given_up=' '
 		while IFS=$tab read -r service name label once _; do
 			verdict=$(judge "$service" "$name" "$label" "$once")
 			case $verdict in
 			fail*)
+				case $excused in *" $service "*)
+					given_up="$given_up$service "
+					continue
+					;;
+				esac
 				last_lines "$service" "$name"
 				failed container "$service: ${verdict#fail }"
 				return 1
 				;;
 			wait*)
-				waiting="$waiting$service: ${verdict#wait }; "
 				# As long as its own health check takes to give up; docker's defaults where it declares none.
 				patience=$(sed -n "s/^patience$tab$service$tab//p" "$manifest")
 				patience=$((${patience:-180} + $2))
 				[ "$patience" -le "$longest" ] || longest=$patience
 				if [ "$((now - settling))" -ge "$patience" ]; then
+					case $excused in *" $service "*)
+						given_up="$given_up$service "
+						continue
+						;;
+					esac
 					last_lines "$service" "$name"
 					failed settle "$service: ${verdict#wait }, after $((now - settling)) s"
 					return 1
 				fi
+				waiting="$waiting$service: ${verdict#wait }; "
 				;;
 			esac
 		done <"$control/services"
-		look=$(cat "$control/now")
+		look=$(while read -r service state; do case $given_up in *" $service "*) ;; *) echo "$service $state" ;; esac; done <"$control/now")
 		if [ "$look" != "$previous" ] || [ -n "$waiting" ]; then still=$now; fi
 		if [ "$look" != "$previous" ]; then
 			while read -r service _ _ state health _; do say progress "$service" "$state, $health"; done <"$control/now"
 		fi
 		previous=$look
-		if [ -z "$waiting" ] && [ "$((now - still))" -ge "$2" ]; then return 0; fi
+		if [ -z "$waiting" ] && [ "$((now - still))" -ge "$2" ]; then
+			for service in $given_up; do say output "$service" "was not well before this deploy, and still is not"; done
+			return 0
+		fi
 		if [ "$((now - settling))" -ge "$((longest + 180))" ]; then
 			failed settle "${waiting:-containers keep changing}, after $((now - settling)) s"
 			return 1

@@ -7,8 +7,7 @@ use super::{Lab, RECORDS, vps, wait_for};
 
 #[test]
 fn a_grafana_password_that_somebody_changed_is_refused_at_once_and_the_old_release_runs() {
-    const RESET: &str =
-        "docker exec -i koprogo-monitoring-grafana-1 grafana cli admin reset-admin-password --password-from-stdin";
+    const RESET: &str = "docker exec -i koprogo-monitoring-grafana-1 grafana cli admin reset-admin-password --password-from-stdin";
     let lab = Lab::take();
     let before = lab.snapshot();
     vps(&format!("printf %s by-hand-and-long-enough | {RESET}"));

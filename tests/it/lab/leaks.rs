@@ -24,13 +24,13 @@ const WATCH: &str = "while [ ! -e /dev/shm/enough ]; do \
 
 /// Every file that is not in tmpfs, docker's data included (but for `merged`, a second look at the same layers); every
 /// process; all that docker tells; the journal.
-const HUNT: &str = "grep -rlaF -f /dev/shm/wanted --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run --exclude-dir=merged / 2>/dev/null; \
+const HUNT: &str = "grep -rlaF -f WANTED --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev --exclude-dir=run --exclude-dir=merged / 2>/dev/null; \
     for process in /proc/[0-9]*; do for kind in cmdline environ; do \
-      tr '\\0' '\\n' <\"$process/$kind\" 2>/dev/null | grep -aqF -f /dev/shm/wanted && echo \"a process: $kind\"; \
+      tr '\\0' '\\n' <\"$process/$kind\" 2>/dev/null | grep -aqF -f WANTED && echo \"a process: $kind\"; \
     done; done; \
     { docker ps -aq; docker image ls -q; docker volume ls -q; docker network ls -q; } | sort -u | xargs docker inspect | \
-      grep -aqF -f /dev/shm/wanted && echo 'docker inspect'; \
-    journalctl --no-pager | grep -aqF -f /dev/shm/wanted && echo 'the journal'; true";
+      grep -aqF -f WANTED && echo 'docker inspect'; \
+    journalctl --no-pager | grep -aqF -f WANTED && echo 'the journal'; true";
 
 /// Runs a program that gets `input` on standard input (as an argument it would be found) and gives what it prints.
 fn fed(command: &mut Command, input: &str) -> String {
@@ -46,7 +46,12 @@ fn vps_fed(script: &str, input: &str) -> String {
 
 /// What is found in the VPS. The application's own copies (its database password and token) are not ours.
 fn hunt_vps() -> Vec<String> {
-    let found = vps(HUNT);
+    hunt_all("/dev/shm/wanted")
+}
+
+/// What is found in the VPS of the lines of a file in its memory.
+pub(super) fn hunt_all(wanted: &str) -> Vec<String> {
+    let found = vps(&HUNT.replace("WANTED", wanted));
     found.lines().filter(|line| !line.starts_with("/opt/koprogo/app")).map(str::to_owned).collect()
 }
 

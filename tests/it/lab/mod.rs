@@ -17,6 +17,7 @@ mod happy;
 mod interruptions;
 mod leaks;
 mod lock;
+mod matrix;
 mod panels;
 mod planning;
 mod reboot;
@@ -115,19 +116,7 @@ impl Lab {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
-        command
-            .args(arguments)
-            .arg("-C")
-            .arg(self.project.path())
-            .env("PROVISION_IDENTITY", Path::new(ROOT).join("tests/lab/.state/identity.txt"))
-            .env("HOME", self.project.path())
-            .env("NO_COLOR", "1")
-            .env_remove("SSH_AUTH_SOCK")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
+        command_in(self.project.path(), arguments)
     }
 
     pub(crate) fn provision(&self, arguments: &[&str]) -> Run {
@@ -200,6 +189,23 @@ impl Drop for Lab {
     }
 }
 
+/// The program with `arguments`, for a project of the lab.
+pub(crate) fn command_in(project: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
+    command
+        .args(arguments)
+        .arg("-C")
+        .arg(project)
+        .env("PROVISION_IDENTITY", Path::new(ROOT).join("tests/lab/.state/identity.txt"))
+        .env("HOME", project)
+        .env("NO_COLOR", "1")
+        .env_remove("SSH_AUTH_SOCK")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
 /// A copy of what makes the project, with the lab's key by its absolute path.
 fn copy_of_project() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -218,7 +224,12 @@ fn copy_of_project() -> tempfile::TempDir {
 
 /// Whether nobody activates anything.
 pub(crate) fn lock_is_free() -> bool {
-    try_vps(&format!("[ ! -f {RECORDS}/lock ] || flock -n {RECORDS}/lock true")).status.success()
+    lock_is_free_at(RECORDS)
+}
+
+/// The same for the records of another project.
+pub(crate) fn lock_is_free_at(records: &str) -> bool {
+    try_vps(&format!("[ ! -f {records}/lock ] || flock -n {records}/lock true")).status.success()
 }
 
 /// Runs a shell line as root in the VPS and gives its output; the line has to succeed.

@@ -1,0 +1,128 @@
+//! What can happen to a server, and its undoing.
+
+use std::io::Read as _;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::lab::{ROOT, container, vps, wait_for};
+
+pub(super) const RECORDS: &str = "/opt/koprogo/matrix/.provision";
+
+/// A file of sshd's that keeps our user out.
+const NO_LOGIN: &str = "/etc/ssh/sshd_config.d/matrix.conf";
+
+fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+fn network() -> String {
+    container("vps").trim_end_matches("-vps").to_owned()
+}
+
+/// Pulls the plug out of the network.
+pub(super) fn cut() {
+    docker(&["network", "disconnect", &network(), &container("vps")]);
+}
+
+fn is_cut() -> bool {
+    docker(&["inspect", "-f", "{{len .NetworkSettings.Networks}}", &container("vps")]) == "0"
+}
+
+/// Puts it in again, with the address of before.
+pub(super) fn plug_in() {
+    docker(&["network", "connect", "--ip", &address(), &network(), &container("vps")]);
+}
+
+/// Every packet to sshd is answered with a reset: a connection that is lost at once and does not come back.
+pub(super) fn reset_connections() {
+    vps("iptables -I INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset");
+}
+
+/// sshd lets nobody in any more; connections stay.
+pub(super) fn break_login() {
+    vps(&format!("echo 'DenyUsers deploy' >{NO_LOGIN}; systemctl reload ssh"));
+}
+
+pub(super) fn stop_sshd() {
+    vps("systemctl stop ssh");
+}
+
+pub(super) fn stop_docker() {
+    vps("systemctl stop docker.socket docker.service");
+}
+
+pub(super) fn reboot() {
+    let status =
+        Command::new(format!("{ROOT}/tests/lab/lab.sh")).arg("reboot").stdout(Stdio::null()).status();
+    assert!(status.unwrap().success(), "the VPS did not come back");
+}
+
+/// The records move to a small file system of their own, on which only so much is free.
+pub(super) fn fill_disk(kilobytes_free: u32) {
+    vps(&format!(
+        "rm -rf /tmp/matrix-records && cp -a {RECORDS} /tmp/matrix-records && \
+         mount -t tmpfs -o size=8m,mode=0700 small {RECORDS} && cp -a /tmp/matrix-records/. {RECORDS}/ && \
+         free=$(df -P -k {RECORDS} | tail -n 1 | tr -s ' ' | cut -d ' ' -f 4) && \
+         head -c \"$(((free - {kilobytes_free}) * 1024))\" /dev/zero >{RECORDS}/fill"
+    ));
+}
+
+/// A way to sshd that breaks off after so many bytes from here to there; its port on this machine. There is one
+/// connection only.
+pub(super) fn narrow_way(bytes: u64) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let there = format!("{}:22", address());
+    std::thread::spawn(move || {
+        let (here, _) = listener.accept().unwrap();
+        drop(listener);
+        let there = TcpStream::connect(there).unwrap();
+        let (mut from_there, mut to_here) = (there.try_clone().unwrap(), here.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from_there, &mut to_here));
+        let _ = std::io::copy(&mut (&here).take(bytes), &mut &there);
+        let _ = (here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both));
+    });
+    port
+}
+
+/// The VPS's address.
+pub(super) fn address() -> String {
+    let net = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/net")).unwrap();
+    format!("{}.10", net.trim())
+}
+
+/// Undoes whatever a case did to the server.
+pub(super) fn heal() {
+    if is_cut() {
+        plug_in();
+    }
+    vps(&format!(
+        "while iptables -D INPUT -p tcp --dport 22 -j REJECT --reject-with tcp-reset 2>/dev/null; do :; done; \
+         if [ -e {NO_LOGIN} ]; then rm {NO_LOGIN}; systemctl restart ssh; fi; \
+         systemctl is-active -q ssh || systemctl start ssh; \
+         if ! systemctl is-active -q docker; then systemctl reset-failed docker.service; systemctl start docker.socket docker.service; fi; \
+         if [ -e {RECORDS}/fill ]; then rm {RECORDS}/fill; umount {RECORDS}; rm -rf /tmp/matrix-records; fi"
+    ));
+}
+
+/// The small stack with all that belongs to it.
+pub(super) fn remove_stack() {
+    vps(
+        "docker ps -aq --filter label=com.docker.compose.project=matrix | xargs -r docker rm -f >/dev/null; \
+         docker volume rm -f matrix_data >/dev/null; docker network rm matrix_default >/dev/null 2>&1; \
+         systemctl disable --quiet --now provision-matrix-unseal.service provision-matrix-finish.service 2>/dev/null; \
+         rm -rf /opt/koprogo/matrix /etc/systemd/system/provision-matrix-*; systemctl daemon-reload; \
+         umount /run/provision/matrix 2>/dev/null; rm -rf /run/provision/matrix /run/provision/matrix.control; \
+         docker images --format '{{.Repository}}:{{.Tag}}' | grep provision.keep/matrix/ | xargs -r docker rmi >/dev/null",
+    );
+}
+
+/// Waits until docker says so of a container's health.
+pub(super) fn wait_for_health(service: &str, health: &str) {
+    let ask = format!("docker inspect -f '{{{{.State.Health.Status}}}}' matrix-{service}-1");
+    wait_for(&format!("{service} to be {health}"), Duration::from_secs(30), || vps(&ask) == health);
+}
