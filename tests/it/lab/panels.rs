@@ -6,7 +6,7 @@ use super::{Lab, percent_encoded, rendered, sql, try_vps, vps};
 use crate::stack::dashboards::{Query, queries};
 
 /// Queries that find nothing in the lab: dashboard, panel, what the query has in it, why.
-const EMPTY: [(&str, &str, &str, &str); 2] = [(
+const EMPTY: [(&str, &str, &str, &str); 1] = [(
     "postgres",
     "Checkpoints",
     "",
