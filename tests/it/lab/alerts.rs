@@ -122,9 +122,9 @@ impl Watch {
     }
 
     /// Repeats a cause until its mail is there.
-    fn provoke(&self, case: &Case, times: u32, mut cause: impl FnMut()) {
+    fn provoke(&self, case: &Case, times: u32, mut act: impl FnMut()) {
         for _ in 0..times {
-            cause();
+            act();
             let until = Instant::now() + Duration::from_secs(8);
             while Instant::now() < until {
                 if self.fired(case) {

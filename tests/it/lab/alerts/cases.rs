@@ -123,8 +123,11 @@ pub(super) const DEAD: [Case; 9] = [
         .late(),
 ];
 
+/// A label and its value, where one is needed.
+type Label = Option<(&'static str, &'static str)>;
+
 /// A rule that no mail can be expected of in the lab: name, the label that tells it from others, why.
-pub(super) const NOT_PROVOKED: [(&str, Option<(&str, &str)>, &str); 9] = [
+pub(super) const NOT_PROVOKED: [(&str, Label, &str); 9] = [
     ("Watchdog", None, "never a mail; the test asserts that it fires and that none arrived"),
     ("HostMemoryPressure", Some(("cause", "stall")), "the whole machine would have to wait for memory"),
     ("ClockSkew", Some(("cause", "unsynchronised")), "the clock is the machine's"),

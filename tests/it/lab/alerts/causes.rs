@@ -23,9 +23,8 @@ impl Undo {
     pub(super) fn all(&mut self) {
         while let Some(line) = self.0.pop() {
             let output = try_vps(&line);
-            if !output.status.success() && !std::thread::panicking() {
-                panic!("`{line}` failed in the VPS: {}", String::from_utf8_lossy(&output.stderr));
-            }
+            let error = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "`{line}` failed in the VPS: {error}");
         }
     }
 }
