@@ -18,9 +18,8 @@ use super::{Lab, prometheus, rendered, vps, wait_for};
 const RUNBOOK: &str = "https://github.com/gilmry/koprogo/blob/main/docs/alerts.md";
 const ON: &str = "on koprogo.lab (lab)";
 
-/// What every test of this file sets; `for` is five seconds where an alert is provoked.
+/// What every test of this file sets beside what the lab has; `for` is five seconds where an alert is provoked.
 const SHORT: &str = "
-  scrape_interval: 5s
   evaluation_interval: 5s
   group_wait: 1s
   group_wait_critical: 1s
