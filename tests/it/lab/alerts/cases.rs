@@ -17,10 +17,12 @@ pub(super) struct Case {
 /// What is known of an alert's end.
 #[derive(Debug, PartialEq)]
 pub(super) enum End {
-    /// With its cause: the mail about it is awaited.
+    /// With its cause.
     Soon,
-    /// When its window of ten minutes or more has passed: not awaited, or the test would take half an hour.
+    /// When its window of up to a quarter of an hour has passed.
     Window,
+    /// When its window of half an hour has passed.
+    LongWindow,
 }
 
 const fn case(
@@ -40,6 +42,11 @@ impl Case {
 
     const fn late(mut self) -> Self {
         self.end = End::Window;
+        self
+    }
+
+    const fn very_late(mut self) -> Self {
+        self.end = End::LongWindow;
         self
     }
 }
@@ -63,7 +70,7 @@ pub(super) const LIVING: [Case; 22] = [
         ("", " % of the PostgreSQL connections are in use"),
         "postgres",
     ),
-    case("PostgreSQLSlowQueries", "warning", ("A query takes ", " ms on average"), "postgres"),
+    case("PostgreSQLSlowQueries", "warning", ("A query takes ", " ms on average"), "postgres").late(),
     case("PostgreSQLDeadlocks", "warning", ("PostgreSQL resolved a deadlock", ""), "postgres").late(),
     case("PostgreSQLCacheHitLow", "warning", ("", " % of the blocks come from the cache"), "postgres").late(),
     case("BackupTooOld", "critical", ("The last good backup is ", " hours old"), OVERVIEW),
@@ -78,7 +85,7 @@ pub(super) const LIVING: [Case; 22] = [
         .late(),
     case("ErrorBudgetBurn", "warning", ("", " % of the requests to backend@docker fail"), "traefik")
         .with("burn", "slow")
-        .late(),
+        .very_late(),
     case("ErrorBudgetBurn", "critical", ("", " % of the requests to backend@docker fail"), "traefik")
         .with("burn", "fast")
         .late(),

@@ -196,7 +196,7 @@ pub(super) fn old_logs(undo: &mut Undo) {
     let folder = "/var/lib/docker/containers/lab-old";
     undo.after(
         &format!(
-            "mkdir -p {folder}; (for i in $(seq 60); do echo '{{\"log\":\"an old line\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00.0Z\"}}' >>{folder}/lab-old-json.log || exit; sleep 2; done) >/dev/null 2>&1 &"
+            "mkdir -p {folder}; (for i in $(seq 60); do printf '%s\\n' '{{\"log\":\"an old line\\n\",\"stream\":\"stdout\",\"time\":\"2024-01-01T00:00:00.0Z\"}}' >>{folder}/lab-old-json.log || exit; sleep 2; done) >/dev/null 2>&1 &"
         ),
         &format!("rm -rf {folder}"),
     );

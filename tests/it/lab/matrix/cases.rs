@@ -29,6 +29,7 @@ pub(super) fn all(size: Size, random: &mut Random) -> Vec<Case> {
     for _ in 0..if size.every_step { 12 } else { 1 } {
         cases.push(stream_cut(4_000 + random.below(100_000)));
     }
+    cases.push(stream_cut_at_each_member());
     cases.extend(of_connections(size));
     cases.extend(of_the_host(size));
     cases.extend(of_releases(size));
@@ -91,6 +92,24 @@ fn stream_cut(bytes: u64) -> Case {
         run.code
     })
     .shaped(|shape| Shape { bulk: 120_000, ..shape })
+}
+
+/// What `tar` unpacks without an error: the stream ends where one of its members does. The host's own script is asked,
+/// since a cut of an encrypted connection cannot be placed so exactly; it takes nothing of such a stream.
+fn stream_cut_at_each_member() -> Case {
+    Case::new("a stream cut at each member's end", &[0], End::Old, |_| {
+        let whole = faults::packed(&["bin/lib.sh", "release/manifest", "release/forward", "release/back"]);
+        for members in 0..whole.ends.len() - 1 {
+            let cut = whole.until(members);
+            let said = faults::receive(&cut, whole.archive.len(), &whole.digest());
+            let arrived = format!("error\tstream\t{} of {} bytes arrived", cut.len(), whole.archive.len());
+            assert_eq!(said, format!("{arrived}\noutcome\trefused\n"), "after {members} members");
+            // As long as it was announced, too.
+            let said = faults::receive(&cut, cut.len(), &whole.digest());
+            assert!(said.contains("the digest of the stream is wrong"), "after {members} members: {said}");
+        }
+        0
+    })
 }
 
 fn of_connections(size: Size) -> Vec<Case> {
@@ -312,6 +331,7 @@ fn in_vps(line: &str) -> Child {
 fn many_in_a_row(count: usize) -> Case {
     Case::new(format!("{count} deploys in a row"), &[0], End::New, move |matrix| {
         let mut disk = Vec::new();
+        vps(&format!("cd {RECORDS}/log && seq 60 | sed 's/^/old-/' | xargs touch -d '1 hour ago'"));
         for _ in 0..count {
             let page = matrix.shape.page + 1;
             if matrix.random.below(2) == 0 {
@@ -329,6 +349,7 @@ fn many_in_a_row(count: usize) -> Case {
         assert!(kept.len() <= 3, "{kept:?}");
         let tags = vps("docker images --format '{{.Tag}}' --filter 'reference=provision.keep/matrix/*'");
         assert!(tags.lines().all(|tag| kept.contains(tag)), "{tags} of {kept:?}");
+        assert_eq!(vps(&format!("ls {RECORDS}/log | wc -l")), "50", "logs are kept");
         let (first, last) = (disk[disk.len().min(4) - 1], disk[disk.len() - 1]);
         assert!(last <= first + 200, "the records grew from {first} to {last} KB");
         0

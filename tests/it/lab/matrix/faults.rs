@@ -1,6 +1,6 @@
 //! What can happen to a server, and its undoing.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -87,6 +87,69 @@ pub(super) fn narrow_way(bytes: u64) -> u16 {
         let _ = (here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both));
     });
     port
+}
+
+/// A stream as a deploy sends it, and where each of its members ends.
+pub(super) struct Packed {
+    /// The tar, before it is packed.
+    tar: Vec<u8>,
+    pub(super) ends: Vec<usize>,
+    pub(super) archive: Vec<u8>,
+}
+
+impl Packed {
+    pub(super) fn digest(&self) -> String {
+        provision::stack::digest(&self.archive)
+    }
+
+    /// A well-formed stream that ends after so many members.
+    pub(super) fn until(&self, members: usize) -> Vec<u8> {
+        pack(&self.tar[..members.checked_sub(1).map_or(0, |last| self.ends[last])])
+    }
+}
+
+pub(super) fn packed(members: &[&str]) -> Packed {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut ends = Vec::new();
+    for path in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(path.len() as u64);
+        header.set_mode(0o600);
+        builder.append_data(&mut header, path, path.as_bytes()).unwrap();
+        ends.push(builder.get_ref().len());
+    }
+    let tar = builder.into_inner().unwrap();
+    Packed { archive: pack(&tar), tar, ends }
+}
+
+fn pack(tar: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packer.write_all(tar).unwrap();
+    packer.finish().unwrap()
+}
+
+/// Gives a stream to the script that the host keeps for it; what the script says.
+pub(super) fn receive(stream: &[u8], size: usize, digest: &str) -> String {
+    let mut child = Command::new("docker")
+        .args(["exec", "-i", &container("vps"), "sh", &format!("{RECORDS}/bin/receive.sh")])
+        .args([
+            "/opt/koprogo/matrix",
+            "matrix",
+            "root",
+            "root",
+            "0755",
+            "3",
+            "cut",
+            &size.to_string(),
+            digest,
+        ])
+        .args(["-", "3", "60", "c0ffee", "{}"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(stream).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
 /// The VPS's address.
