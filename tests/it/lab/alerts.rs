@@ -9,7 +9,7 @@ mod mail;
 
 use std::time::{Duration, Instant};
 
-use cases::{Case, DEAD, End, LIVING, NOT_PROVOKED, QUICK};
+use cases::{BUSY, Case, DEAD, End, LIVING, NOT_PROVOKED, QUICK};
 use causes::Undo;
 use mail::{LetterBox, Mail};
 
@@ -182,17 +182,47 @@ fn mails_tell_when_postgresql_stops_a_backup_vanishes_and_a_target_is_silent_and
     as_the_repository_has_it(lab, &before);
 }
 
-/// Deploys the repository's inventory again.
-fn as_the_repository_has_it(lab: Lab, before: &super::Snapshot) {
-    // One that stood still is unhealthy until its next health check.
+/// Waits for all containers: one that stood still is unhealthy until its next health check.
+fn is_healthy() {
     wait_for("the stack is healthy", Duration::from_secs(90), || {
         vps("docker ps -aq --filter health=unhealthy --filter health=starting").is_empty()
     });
+}
+
+/// Deploys the repository's inventory again.
+fn as_the_repository_has_it(lab: Lab, before: &super::Snapshot) {
+    is_healthy();
     drop(lab);
     let lab = Lab::take();
     wait_for("the lab is as it was", Duration::from_secs(60), || &lab.snapshot() == before);
     lab.is_as_before(before);
 }
+
+/// What has a `for` of its own among the alerts of [`LIVING`] and [`DEAD`].
+const DURATIONS: [&str; 22] = [
+    "target_down",
+    "target_down_critical",
+    "target_missing",
+    "prometheus_config_reload_failed",
+    "alertmanager_config_reload_failed",
+    "notifications_failing",
+    "notifications_dropped",
+    "disk_space_low",
+    "inodes_low",
+    "backup_metric_absent",
+    "postgresql_down",
+    "postgresql_connections_high",
+    "postgresql_slow_queries",
+    "postgresql_cache_hit_low",
+    "container_down",
+    "container_memory_near_limit",
+    "error_budget_burn_fast",
+    "error_budget_burn_slow",
+    "api_latency_p99_high",
+    "tls_certificate_expiring",
+    "loki_discarding",
+    "collector_dropping_logs",
+];
 
 #[test]
 #[ignore = "long: make test-all"]
@@ -202,45 +232,20 @@ fn every_alert_that_can_be_provoked_sends_its_mails() {
     // An alert that fires already is not mailed again: a second run wants the windows of the first to end.
     wait_for("what was provoked before has ended", Duration::from_secs(960), || {
         let firing = firing();
-        let cases = LIVING.iter().chain(&DEAD);
-        !cases
-            .into_iter()
-            .any(|case| firing.iter().any(|alert| alert.contains(&format!("\"{}\"", case.alert))))
+        !all_cases().any(|case| firing.iter().any(|alert| alert.contains(&format!("\"{}\"", case.alert))))
     });
-    let thresholds = thresholds();
-    deploy(
-        &lab,
-        &[
-            "target_down",
-            "target_down_critical",
-            "target_missing",
-            "prometheus_config_reload_failed",
-            "alertmanager_config_reload_failed",
-            "notifications_failing",
-            "notifications_dropped",
-            "host_cpu_saturated",
-            "host_memory_pressure",
-            "disk_space_low",
-            "inodes_low",
-            "backup_metric_absent",
-            "postgresql_down",
-            "postgresql_connections_high",
-            "postgresql_slow_queries",
-            "postgresql_cache_hit_low",
-            "container_down",
-            "container_memory_near_limit",
-            "error_budget_burn_fast",
-            "error_budget_burn_slow",
-            "api_latency_p99_high",
-            "tls_certificate_expiring",
-            "loki_discarding",
-            "collector_dropping_logs",
-        ],
-        &thresholds,
-    );
+    let inventory = std::fs::read_to_string(lab.path("inventory/lab.yml")).unwrap();
+    let disk = disk_thresholds();
+    deploy(&lab, &DURATIONS, &disk);
     let watch = Watch::new();
     living(&watch);
     dead(&watch);
+    std::fs::write(lab.path("inventory/lab.yml"), inventory).unwrap();
+    is_healthy();
+    let durations = [&DURATIONS[..], &["host_cpu_saturated", "host_memory_pressure"]].concat();
+    deploy(&lab, &durations, &(disk + &busy_thresholds()));
+    busy(&watch);
+    ends(&watch, &LIVING, &End::LongWindow, 2400);
     // It fires all the time, and only an outside service hears of it.
     assert!(firing().iter().any(|alert| alert.contains("Watchdog")));
     assert!(watch.letters.mails().iter().all(|mail| !mail.subject.contains("Watchdog")));
@@ -248,22 +253,28 @@ fn every_alert_that_can_be_provoked_sends_its_mails() {
 }
 
 /// Thresholds that a bounded cause reaches on this machine.
-fn thresholds() -> String {
+fn disk_thresholds() -> String {
     let [free, size, files_free, files] = causes::disk();
     let percent_below = |bytes: f64| 100.0 * (free - bytes) / size;
+    format!(
+        "  disk_free_percent: {:.3}\n  disk_free_critical_percent: {:.3}\n  inodes_free_percent: {:.3}\n",
+        percent_below(1.0e9),
+        percent_below(1.5e9),
+        100.0 * (files_free - 10_000.0) / files,
+    )
+}
+
+/// The same for its CPUs and its memory.
+fn busy_thresholds() -> String {
     let [available, total] = causes::memory();
     let busy =
         prometheus("/api/v1/query", "100 * (1 - avg(rate(node_cpu_seconds_total{mode=\"idle\"}[5m])))");
     let busy: f64 =
         busy["data"]["result"][0]["value"][1].as_str().map_or(50.0, |value| value.parse::<f64>().unwrap());
     format!(
-        "  disk_free_percent: {:.3}\n  disk_free_critical_percent: {:.3}\n\
-         \x20 inodes_free_percent: {:.3}\n  memory_percent: {:.2}\n  cpu_percent: {:.2}\n",
-        percent_below(1.0e9),
-        percent_below(1.5e9),
-        100.0 * (files_free - 10_000.0) / files,
+        "  memory_percent: {:.2}\n  cpu_percent: {:.2}\n",
         100.0 * (1.0 - available / total) + 50.0 * memory_to_take(total) * 1_048_576.0 / total,
-        (busy + (100.0 - busy) * 0.25).min(97.0),
+        (busy + (100.0 - busy) * 0.4).min(97.0),
     )
 }
 
@@ -300,6 +311,8 @@ fn living(watch: &Watch) {
 
     causes::use_inodes(&mut undo);
     causes::fill_disk(&mut undo, 1200);
+    // Of fewer requests nothing is said.
+    causes::requests(120, 0);
     watch.provoke(case("ApiLatencyP99High"), 6, causes::slow_requests);
     watch.provoke(case("PostgreSQLSlowQueries"), 6, causes::slow_queries);
     causes::large_table(&mut undo);
@@ -324,10 +337,6 @@ fn living(watch: &Watch) {
         "sed s/job_name:.loki/job_name:.unloki/",
     );
     causes::rule_that_fails(&mut prometheus);
-    // Either would silence ApiLatencyP99High.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2048")]
-    causes::take_memory(&mut undo, memory_to_take(causes::memory()[1]) as u32);
-    causes::burn_cpu(&mut undo);
     let all: Vec<&Case> = LIVING.iter().collect();
     watch.await_all(&all, "FIRING", Duration::from_secs(180));
     prometheus.all();
@@ -372,7 +381,22 @@ fn dead(watch: &Watch) {
     undo.all();
     ends(watch, &DEAD, &End::Soon, 330);
     ends(watch, &DEAD, &End::Window, 900);
-    ends(watch, &LIVING, &End::LongWindow, 2400);
+}
+
+/// CPUs and memory are in use.
+fn busy(watch: &Watch) {
+    let mut undo = Undo::default();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 2048")]
+    causes::take_memory(&mut undo, memory_to_take(causes::memory()[1]) as u32);
+    causes::burn_cpu(&mut undo);
+    let all: Vec<&Case> = BUSY.iter().collect();
+    watch.await_all(&all, "FIRING", Duration::from_secs(270));
+    undo.all();
+    ends(watch, &BUSY, &End::Soon, 330);
+}
+
+fn all_cases() -> impl Iterator<Item = &'static Case> {
+    LIVING.iter().chain(&DEAD).chain(&BUSY)
 }
 
 /// Waits for the mails about the end of all cases that end so.
@@ -394,8 +418,7 @@ fn every_rule_is_provoked_or_says_why_not() {
             && (told_apart.is_none() || told_apart == label)
     };
     let provoked = |rule: &crate::stack::rules::Rule| {
-        let mut cases = LIVING.iter().chain(&DEAD);
-        cases.any(|case| is(rule, case.alert, case.label) && rule.labels["severity"] == case.severity)
+        all_cases().any(|case| is(rule, case.alert, case.label) && rule.labels["severity"] == case.severity)
     };
     let excused =
         |rule: &crate::stack::rules::Rule| NOT_PROVOKED.iter().any(|(name, label, _)| is(rule, name, *label));
@@ -405,7 +428,7 @@ fn every_rule_is_provoked_or_says_why_not() {
         .map(crate::stack::rules::Rule::shown)
         .collect();
     assert_eq!(unknown, Vec::<String>::new(), "in neither list, or in both");
-    let names = LIVING.iter().chain(&DEAD).map(|case| (case.alert, case.label));
+    let names = all_cases().map(|case| (case.alert, case.label));
     let names = names.chain(NOT_PROVOKED.iter().map(|(name, label, _)| (*name, *label)));
     for (name, label) in names {
         assert!(rules.iter().any(|rule| is(rule, name, label)), "there is no rule {name} {label:?}");

@@ -63,7 +63,7 @@ const BACKUP_METRIC_ABSENT: Case =
 const TARGET_DOWN: Case = case("TargetDown", "warning", ("alloy does not answer Prometheus", ""), OVERVIEW);
 
 /// What PostgreSQL, Traefik and the host are put through while all containers run.
-pub(super) const LIVING: [Case; 22] = [
+pub(super) const LIVING: [Case; 20] = [
     case(
         "PostgreSQLConnectionsHigh",
         "warning",
@@ -78,8 +78,6 @@ pub(super) const LIVING: [Case; 22] = [
     case("DiskSpaceLow", "critical", (super::causes::DISK, " % free"), OVERVIEW),
     case("InodesLow", "warning", (super::causes::DISK, " % of its inodes free"), OVERVIEW),
     case("HostOomKill", "warning", ("The kernel killed a process for lack of memory", ""), OVERVIEW).late(),
-    case("HostMemoryPressure", "warning", ("", " % of the memory is in use"), OVERVIEW),
-    case("HostCpuSaturated", "warning", ("CPU has been at ", " % for 5s"), OVERVIEW),
     case("ContainerMemoryNearLimit", "warning", ("lab-memory uses ", " % of its memory limit"), "docker"),
     case("ContainerRestarting", "warning", ("koprogo-minio restarted ", " times in 15 minutes"), "docker")
         .late(),
@@ -112,6 +110,12 @@ pub(super) const LIVING: [Case; 22] = [
         OVERVIEW,
     ),
     case("TargetMissing", "warning", ("Prometheus has no target for loki", ""), OVERVIEW),
+];
+
+/// What the machine is put through. Either silences `ApiLatencyP99High`.
+pub(super) const BUSY: [Case; 2] = [
+    case("HostMemoryPressure", "warning", ("", " % of the memory is in use"), OVERVIEW),
+    case("HostCpuSaturated", "warning", ("CPU has been at ", " % for 5s"), OVERVIEW),
 ];
 
 /// What follows when containers stop, and when mails or alerts do not get through.

@@ -143,11 +143,11 @@ pub(super) fn slow_requests() {
     );
 }
 
-/// All CPUs busy for at most 150 seconds.
+/// All CPUs busy for at most 280 seconds.
 pub(super) fn burn_cpu(undo: &mut Undo) {
     undo.after(
-        "for i in $(seq $(nproc)); do nice timeout 150 sh -c 'while :; do :; done' lab-burn >/dev/null 2>&1 & done",
-        "ps -eo pid=,args= | awk '/timeout 150 sh -c while .*lab-burn/ && !/awk/ {print $1}' | xargs -r kill",
+        "for i in $(seq $(nproc)); do nice timeout 280 sh -c 'while :; do :; done' lab-burn >/dev/null 2>&1 & done",
+        "ps -eo pid=,args= | awk '/timeout 280 sh -c while .*lab-burn/ && !/awk/ {print $1}' | xargs -r kill",
     );
 }
 

@@ -34,6 +34,9 @@ pub(super) fn all(size: Size, random: &mut Random) -> Vec<Case> {
     cases.extend(of_the_host(size));
     cases.extend(of_releases(size));
     cases.extend(of_plans());
+    if size.every_step {
+        cases.push(pinned_by_digest());
+    }
     cases.push(many_in_a_row(size.deploys));
     cases
 }
@@ -316,6 +319,33 @@ fn of_plans() -> Vec<Case> {
             run.code
         }),
     ]
+}
+
+/// An image without a tag is what `docker image prune` takes: a tag of ours keeps it for the way back.
+fn pinned_by_digest() -> Case {
+    Case::new("an image pinned by its digest outlives a prune", &[0], End::New, |matrix| {
+        let inventory = std::fs::read_to_string(matrix.lab.path("inventory/lab.yml")).unwrap();
+        // One that no other container of the VPS runs.
+        let image = inventory.split_whitespace().find(|word| word.contains("lab/promtail-standin")).unwrap();
+        let pinned = vps(&format!(
+            "docker pull -q {image} >/dev/null && docker image inspect -f '{{{{index .RepoDigests 0}}}}' {image} &&              docker rmi {image} >/dev/null"
+        ));
+        let plain = matrix.shape.clone();
+        matrix.shape.third = plain.third.replace("IMAGE", &pinned);
+        matrix.write();
+        matrix.deploy().ends_with(0, &[]);
+        let kept = Look::take().release;
+        let with_digest = std::mem::replace(&mut matrix.shape, Shape { page: plain.page + 1, ..plain });
+        matrix.write();
+        matrix.deploy().ends_with(0, &[]);
+        vps("docker image prune -f");
+        let run = matrix.provision(&["rollback", "lab", &kept]);
+        assert!(!run.stdout.contains("pull"), "it was not kept: {}", run.stdout);
+        assert_eq!(vps("docker inspect -f '{{.Config.Image}}' matrix-third-1"), pinned);
+        matrix.shape = with_digest;
+        matrix.write();
+        run.code
+    })
 }
 
 /// Somebody at work in the VPS meanwhile; `$incoming` is where a release arrives, `$page` a file of the stack.
