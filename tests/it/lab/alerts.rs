@@ -148,6 +148,11 @@ fn firing() -> Vec<String> {
     answer["data"]["result"].as_array().unwrap().iter().map(|series| series["metric"].to_string()).collect()
 }
 
+fn none_fires<'a>(mut cases: impl Iterator<Item = &'a Case>) -> bool {
+    let firing = firing();
+    !cases.any(|case| firing.iter().any(|alert| alert.contains(&format!("\"{}\"", case.alert))))
+}
+
 /// Whether Alertmanager keeps back the mail about what Prometheus says fires.
 fn is_silenced(alert: &str) -> bool {
     let answer = vps(
@@ -230,16 +235,13 @@ fn every_alert_that_can_be_provoked_sends_its_mails() {
     let lab = Lab::take();
     let before = lab.snapshot();
     // An alert that fires already is not mailed again: a second run wants the windows of the first to end.
-    wait_for("what was provoked before has ended", Duration::from_secs(960), || {
-        let firing = firing();
-        !all_cases().any(|case| firing.iter().any(|alert| alert.contains(&format!("\"{}\"", case.alert))))
-    });
+    wait_for("what was provoked before has ended", Duration::from_secs(960), || none_fires(all_cases()));
     let inventory = std::fs::read_to_string(lab.path("inventory/lab.yml")).unwrap();
     let disk = disk_thresholds();
     deploy(&lab, &DURATIONS, &disk);
     let watch = Watch::new();
     living(&watch);
-    dead(&watch);
+    dead();
     std::fs::write(lab.path("inventory/lab.yml"), inventory).unwrap();
     is_healthy();
     let durations = [&DURATIONS[..], &["host_cpu_saturated", "host_memory_pressure"]].concat();
@@ -287,7 +289,7 @@ fn memory_to_take(total: f64) -> f64 {
 fn living(watch: &Watch) {
     let mut undo = Undo::default();
     let case = |alert: &str| LIVING.iter().find(|case| case.alert == alert).unwrap();
-    causes::restart_minio(&mut undo);
+    causes::crash_loop(&mut undo);
     causes::old_logs(&mut undo);
     causes::old_backup(&mut undo);
     causes::old_certificate(&mut undo);
@@ -334,7 +336,7 @@ fn living(watch: &Watch) {
         &mut prometheus,
         "prometheus",
         "prometheus/prometheus.yml",
-        "sed s/job_name:.loki/job_name:.unloki/",
+        "sed 's/job_name: loki$/job_name: unloki/'",
     );
     causes::rule_that_fails(&mut prometheus);
     let all: Vec<&Case> = LIVING.iter().collect();
@@ -347,7 +349,9 @@ fn living(watch: &Watch) {
 }
 
 /// Containers stop, and what should tell of it is cut off.
-fn dead(watch: &Watch) {
+fn dead() {
+    wait_for("nothing of it fires yet", Duration::from_secs(900), || none_fires(DEAD.iter()));
+    let watch = &Watch::new();
     let mut undo = Undo::default();
     causes::deadlock(&mut undo);
     wait_for("a deadlock", Duration::from_secs(60), || {

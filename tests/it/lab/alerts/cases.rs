@@ -79,8 +79,7 @@ pub(super) const LIVING: [Case; 20] = [
     case("InodesLow", "warning", (super::causes::DISK, " % of its inodes free"), OVERVIEW),
     case("HostOomKill", "warning", ("The kernel killed a process for lack of memory", ""), OVERVIEW).late(),
     case("ContainerMemoryNearLimit", "warning", ("lab-memory uses ", " % of its memory limit"), "docker"),
-    case("ContainerRestarting", "warning", ("koprogo-minio restarted ", " times in 15 minutes"), "docker")
-        .late(),
+    case("ContainerRestarting", "warning", ("lab-crash restarted ", " times in 15 minutes"), "docker").late(),
     case("ErrorBudgetBurn", "warning", ("", " % of the requests to backend@docker fail"), "traefik")
         .with("burn", "slow")
         .very_late(),

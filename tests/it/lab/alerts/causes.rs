@@ -175,10 +175,12 @@ pub(super) fn full_container(undo: &mut Undo) {
     );
 }
 
-pub(super) fn restart_minio(undo: &mut Undo) {
+/// A container that works for a quarter of a minute, dies and is started again by docker.
+pub(super) fn crash_loop(undo: &mut Undo) {
+    let work = "for s in 1 2 3 4 5 6 7 8 9 10 11 12; do n=0; while [ $n -lt 20000 ]; do n=$((n + 1)); done; sleep 1; done; exit 1";
     undo.after(
-        "(for i in 1 2 3 4 5 6; do docker restart -t 0 koprogo-minio; sleep 14; done) >/dev/null 2>&1 &",
-        "docker start koprogo-minio >/dev/null",
+        &format!("docker run -d --restart always --name lab-crash --entrypoint busybox {BUSYBOX} sh -c '{work}' >/dev/null"),
+        "docker rm -f lab-crash >/dev/null",
     );
 }
 
