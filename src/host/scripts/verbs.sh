@@ -32,7 +32,7 @@ audit() { # OUTCOME
 		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
 }
 
-# Releases that were never confirmed are none to go back to. Of logs the last 50 stay.
+# Releases that were never confirmed are none to go back to. Of logs the last 49 stay: ours becomes the fiftieth.
 sweep() {
 	kept_id=$(current_release)
 	for folder in "$records/releases"/*; do
@@ -40,7 +40,7 @@ sweep() {
 		rm -rf "$folder"
 	done
 	# shellcheck disable=SC2012 # ids are hex words
-	(cd "$records/log" && ls -t | tail -n +51 | while read -r old; do rm -f "$old"; done) 2>/dev/null || :
+	(cd "$records/log" && ls -t | tail -n +50 | while read -r old; do rm -f "$old"; done) 2>/dev/null || :
 	drop_tags
 }
 
