@@ -336,7 +336,7 @@ fn living(watch: &Watch) {
         &mut prometheus,
         "prometheus",
         "prometheus/prometheus.yml",
-        "sed 's/job_name: loki$/job_name: unloki/'",
+        "sed 's/job_name: loki$/&\\n    relabel_configs: [{action: drop, regex: .*}]/'",
     );
     causes::rule_that_fails(&mut prometheus);
     let all: Vec<&Case> = LIVING.iter().collect();
