@@ -20,11 +20,7 @@ fn finding(service: &Service, label: Option<&String>, state: &HostState) -> Find
     }
 }
 
-fn judge(
-    service: &Service,
-    label: Option<&String>,
-    state: &HostState,
-) -> Result<String, (String, String)> {
+fn judge(service: &Service, label: Option<&String>, state: &HostState) -> Result<String, (String, String)> {
     let deploy = "Run `provision deploy`: it puts back what the release declares.".to_owned();
     let log = format!("See why in its log on the host: `docker logs {}`.", service.container);
     let Some(container) = state.container(&service.name) else {
