@@ -7,8 +7,14 @@ use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Output, Session};
 
 /// Looks at the host.
-pub(super) const PROBE: Own =
-    Own { name: "probe.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/probe.sh")) };
+pub(super) const PROBE: Own = Own {
+    name: "probe.sh",
+    text: concat!(
+        include_str!("scripts/lib.sh"),
+        include_str!("scripts/listening.sh"),
+        include_str!("scripts/probe.sh")
+    ),
+};
 /// Takes a release and starts its activation.
 pub(super) const RECEIVE: Own = Own {
     name: "receive.sh",
