@@ -9,6 +9,7 @@ mod history;
 mod hosts;
 mod interrupt;
 mod logs;
+mod options;
 mod plan;
 mod probes;
 mod project;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 
 use self::deploy::Goal;
+use self::options::{ReportFiles, Rollout};
 use crate::error::Result;
 use crate::event::Sender;
 use crate::outcome::ExitCode;
@@ -78,14 +80,8 @@ enum Command {
     Deploy {
         /// The environment
         environment: Option<String>,
-        /// Only show what would change, like `plan`
-        #[arg(long)]
-        dry_run: bool,
-        /// Wait so long for another deploy to end
-        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
-        lock_wait: std::time::Duration,
         #[command(flatten)]
-        reports: ReportFiles,
+        rollout: Rollout,
     },
     /// Go back to a release that the host keeps, prove it, and return from it when that fails
     #[command(override_usage = "provision rollback [OPTIONS] [ENVIRONMENT] [RELEASE]")]
@@ -96,14 +92,8 @@ enum Command {
         /// Bring its secrets back too, instead of keeping today's
         #[arg(long)]
         with_secrets: bool,
-        /// Only show what would change
-        #[arg(long)]
-        dry_run: bool,
-        /// Wait so long for another deploy to end
-        #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
-        lock_wait: std::time::Duration,
         #[command(flatten)]
-        reports: ReportFiles,
+        rollout: Rollout,
     },
     /// Show what runs on the hosts, and how it is
     Status {
@@ -184,17 +174,6 @@ enum Command {
     Secrets(secrets::SecretsCommand),
 }
 
-/// Files that a run leaves behind.
-#[derive(Debug, Clone, Default, clap::Args)]
-struct ReportFiles {
-    /// Write the checks as JUnit XML
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
-    /// Write a page for a browser: timeline, checks, plan
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-}
-
 impl Command {
     /// The word for reports.
     fn word(&self) -> &'static str {
@@ -220,17 +199,13 @@ impl Command {
     /// The files that it leaves behind.
     fn files(&self, root: &Path) -> Files {
         let reports = match self {
-            Command::Deploy { reports, .. } | Command::Rollback { reports, .. } => reports.clone(),
+            Command::Deploy { rollout, .. } | Command::Rollback { rollout, .. } => rollout.reports.clone(),
             Command::Verify(arguments) => arguments.reports.clone(),
             _ => ReportFiles::default(),
         };
         let title = format!("provision {}", self.word());
         Files { title, junit: reports.junit, html: reports.report, root: root.to_owned() }
     }
-}
-
-fn duration(text: &str) -> std::result::Result<std::time::Duration, String> {
-    crate::inventory::units::duration(text).ok_or_else(|| "like 30s or 5m".to_owned())
 }
 
 /// What every command is given.
@@ -294,24 +269,15 @@ async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
         Command::Plan { environment, detailed_exitcode } => {
             plan::run(&context, project_goal(&context, environment.as_deref()), *detailed_exitcode).await
         }
-        Command::Deploy { environment, dry_run, lock_wait, .. } => {
-            let goal = project_goal(&context, environment.as_deref());
-            if *dry_run {
-                plan::run(&context, goal, false).await
-            } else {
-                hosts::activate(&context, "deploy", goal, *lock_wait).await
-            }
+        Command::Deploy { environment, rollout } => {
+            rollout.run(&context, "deploy", project_goal(&context, environment.as_deref())).await
         }
-        Command::Rollback { words, with_secrets, dry_run, lock_wait, .. } => {
+        Command::Rollback { words, with_secrets, rollout } => {
             let target = rollback::Target { release: words.get(1).cloned(), with_secrets: *with_secrets };
             let environment = words.first().map(String::as_str);
             let goal =
                 |events: &Sender| Ok(Goal::Kept(hosts::load_base(&context, environment, events)?, target));
-            if *dry_run {
-                plan::run(&context, goal, false).await
-            } else {
-                hosts::activate(&context, "rollback", goal, *lock_wait).await
-            }
+            rollout.run(&context, "rollback", goal).await
         }
         Command::Status { environment } => status::run(&context, environment.as_deref()).await,
         Command::History { environment, lines } => {

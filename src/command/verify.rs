@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::options::{ReportFiles, duration};
 use super::probes::{self, Probes};
 use super::project::Loaded;
 use super::reach::{self, Clock, Reached};
-use super::{Context, ReportFiles, hosts};
+use super::{Context, hosts};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sender, Stage};
 use crate::inventory::Host;
@@ -38,10 +39,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATTERN")]
     skip: Vec<String>,
     /// Give up after this time [default: `deploy.verify_timeout` of the inventory]
-    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// Look again and again, and show what changed, until Ctrl-C
-    #[arg(long, value_name = "DURATION", value_parser = super::duration, num_args = 0..=1, default_missing_value = "30s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, num_args = 0..=1, default_missing_value = "30s")]
     watch: Option<Duration>,
     /// One line a host, for cron
     #[arg(long, short)]

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::event::{self, Event};
 use crate::inventory::{Environment, Host};
 use crate::plan::{Bundle, Plan};
-use crate::ssh::{Command, Line, Lines, Session};
+use crate::ssh::{Line, Lines, Session};
 
 /// What an activation needs beside plan and bundle.
 #[derive(Debug, Clone)]
@@ -173,12 +173,9 @@ impl Activation {
     /// # Errors
     /// When that session breaks too.
     pub async fn resume(&mut self, session: &Session, order: &Order<'_>) -> Result<()> {
-        let command = Command::script(scripts::RESUME)
-            .arg(&order.environment.remote.path)
-            .arg(&order.environment.project)
+        let command = scripts::command(scripts::RESUME, order.host, order.environment)
             .arg(&order.nonce)
-            .arg(self.read.to_string())
-            .sudo(order.host.sudo);
+            .arg(self.read.to_string());
         self.lines = session.stream(&command, Vec::new()).await?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::ssh::{Command, Session};
+use crate::ssh::Session;
 
 /// Who deployed, from where and from which commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
@@ -48,11 +48,7 @@ pub async fn history(
     environment: &Environment,
     lines: u32,
 ) -> Result<Vec<Record>> {
-    let command = Command::script(scripts::HISTORY)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(lines.to_string())
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::HISTORY, host, environment).arg(lines.to_string());
     let output = session.exec(&command, Vec::new()).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(text) = text.strip_suffix("end\n") else {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Activation, scripts};
 use crate::error::Result;
 use crate::inventory::{Environment, Host};
-use crate::ssh::{Command, Session};
+use crate::ssh::Session;
 
 /// Waits on the host until nobody holds the lock, at most so long. Whether it is free.
 ///
@@ -17,11 +17,7 @@ pub async fn await_lock(
     environment: &Environment,
     limit: Duration,
 ) -> Result<bool> {
-    let command = Command::script(scripts::AWAIT_LOCK)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(limit.as_secs().to_string())
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::AWAIT_LOCK, host, environment).arg(limit.as_secs().to_string());
     let output = session.exec(&command, Vec::new()).await?;
     Ok(output.status == 0 && output.stdout.starts_with(b"free"))
 }
@@ -38,11 +34,7 @@ pub async fn unlock(
     environment: &Environment,
     asker: &str,
 ) -> Result<Activation> {
-    let command = Command::script(scripts::UNLOCK)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(asker)
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::UNLOCK, host, environment).arg(asker);
     let lines = session.stream(&command, Vec::new()).await?;
     Ok(Activation::new(host.name.to_string(), lines))
 }

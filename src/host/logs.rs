@@ -3,7 +3,7 @@
 use super::scripts;
 use crate::error::Result;
 use crate::inventory::{Environment, Host};
-use crate::ssh::{Command, Lines, Session};
+use crate::ssh::{Lines, Session};
 
 /// The last `lines` lines of a service's log, and with `follow` those to come.
 ///
@@ -17,12 +17,9 @@ pub async fn logs(
     lines: u32,
     follow: bool,
 ) -> Result<Lines> {
-    let command = Command::script(scripts::LOGS)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
+    let command = scripts::command(scripts::LOGS, host, environment)
         .arg(service)
         .arg(lines.to_string())
-        .arg(if follow { "yes" } else { "no" })
-        .sudo(host.sudo);
+        .arg(if follow { "yes" } else { "no" });
     session.stream(&command, Vec::new()).await
 }

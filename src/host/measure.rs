@@ -6,7 +6,7 @@ use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::Usage;
-use crate::ssh::{Command, Output, Session};
+use crate::ssh::{Output, Session};
 
 /// Writes `text` into the log of `service`, and into the journal. Gives whether there is a journal.
 ///
@@ -19,12 +19,7 @@ pub async fn write_line(
     service: &str,
     text: &str,
 ) -> Result<bool> {
-    let command = Command::script(scripts::CANARY)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(service)
-        .arg(text)
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::CANARY, host, environment).arg(service).arg(text);
     let output = session.exec(&command, Vec::new()).await?;
     if output.status != 0 {
         return Err(failed("write a line into a log", &output));
@@ -42,11 +37,7 @@ pub async fn overhead(
     environment: &Environment,
     window: Duration,
 ) -> Result<Usage> {
-    let command = Command::script(scripts::OVERHEAD)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .arg(window.as_secs().to_string())
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::OVERHEAD, host, environment).arg(window.as_secs().to_string());
     let output = session.exec(&command, Vec::new()).await?;
     parse(&output)
 }

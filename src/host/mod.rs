@@ -5,6 +5,7 @@
 mod activation;
 mod history;
 mod kept;
+mod listening;
 mod lock;
 mod log;
 mod logs;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::listening::Listening;
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::plan::{Container, HostState, ReleaseId, Socket};
+use crate::plan::{Container, HostState, ReleaseId};
 use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
@@ -67,6 +68,7 @@ fn parse(output: &Output) -> Result<HostState> {
         return Err(broken(output));
     }
     let mut state = HostState::default();
+    let mut listening = Listening::default();
     for line in lines {
         let (key, value) = line.split_once(' ').unwrap_or((line, ""));
         let pair = || value.split_once(' ').map(|(one, two)| (one.to_owned(), two.to_owned()));
@@ -99,28 +101,17 @@ fn parse(output: &Output) -> Result<HostState> {
             "network" => {
                 state.networks.insert(value.to_owned());
             }
-            "listen" => state.listening.extend(listener(value)),
-            "sockets" => state.sockets = (value == "known").then(Vec::new),
-            "socket" => state.sockets.get_or_insert_default().extend(socket(value)),
+            "listen" => listening.socket(value),
+            "holds" => listening.held(value),
             "interrupted" => state.interrupted = Some(value.to_owned()),
             "holder" => state.holder = Some(value.to_owned()),
             "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
             _ => {}
         }
     }
+    state.listening = listening.taken();
+    state.sockets = listening.sockets_of(&state.containers);
     Ok(state)
-}
-
-/// The port of a line `ADDRESS PORT` of /proc/net/tcp or tcp6, in hex digits, if it stands in the way of
-/// 127.0.0.1. The kernel prints an address in words of the machine's byte order.
-fn listener(value: &str) -> Option<u16> {
-    let (address, port) = value.split_once(' ')?;
-    let v4 =
-        address.strip_prefix("0000000000000000FFFF0000").or(address.strip_prefix("00000000000000000000FFFF"));
-    let v4 = v4.unwrap_or(address);
-    let is_any = v4.bytes().all(|digit| digit == b'0');
-    let is_loopback = matches!(v4, "0100007F" | "7F000001");
-    (is_any || is_loopback).then(|| u16::from_str_radix(port, 16).ok())?
 }
 
 fn container(json: &str) -> Option<Container> {
@@ -143,17 +134,6 @@ fn container(json: &str) -> Option<Container> {
         host_network: line.network == "host",
         published: published.iter().map(Published::address).collect(),
     })
-}
-
-/// A line of `ss -Hltnp`: state, two queues, local address, peer, and `users:(("name",pid=1,fd=3))`.
-fn socket(line: &str) -> Option<Socket> {
-    let address = line.split_whitespace().nth(3)?.to_owned();
-    let pids = line
-        .split("pid=")
-        .skip(1)
-        .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok())
-        .collect();
-    Some(Socket { address, pids })
 }
 
 /// What stands where a probe's answer should be: most often sudo's words.
@@ -180,6 +160,7 @@ fn broken(output: &Output) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Socket;
 
     fn output(stdout: &str, stderr: &str, status: u32) -> Output {
         Output { stdout: stdout.as_bytes().to_vec(), stderr: stderr.as_bytes().to_vec(), status }
@@ -192,21 +173,20 @@ mod tests {
                     docker 26.1.5\ncontainer {\"service\":\"db\",\"name\":\"/x-db-1\",\"id\":\"1\",\"image\":\"i:1\",\
                     \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null,\
                     \"pid\":77,\"network\":\"host\",\"ports\":{\"80/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"8080\"},\
-                    {\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"81/tcp\":null}}\nsockets known\n\
-                    socket LISTEN 0 4096 *:9100 *:* users:((\"node\",pid=77,fd=3),(\"x\",pid=78,fd=3))\n\
-                    listen 0100007F 0BB9\nlisten 00000000000000000000000000000000 0050\n\
-                    listen 0000000000000000FFFF00000100007F 0051\nlisten 0500000A 0052\nend\n";
+                    {\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"81/tcp\":null}}\n\
+                    listen 0100007F 0BB9 11\nlisten 00000000000000000000000000000000 238C 12\nholds 77\n\
+                    holds 77 12\nend\n";
         let state = parse(&output(text, "", 0)).unwrap();
         assert_eq!(state.docker.as_deref(), Some("26.1.5"));
         assert_eq!(state.files["prometheus/a b.yml"], "aa");
         assert_eq!(state.containers[0].name, "x-db-1");
         assert_eq!(state.containers[0].ports, [8080, 8080]);
-        assert_eq!(state.listening, [3001, 80, 81].into());
+        assert_eq!(state.listening, [3001, 9100].into());
         assert_eq!(state.disk_free, 1024);
         assert!(state.unsealed && state.systemd);
         assert_eq!(state.containers[0].published, ["127.0.0.1:8080", "[::]:8080"]);
         assert!(state.containers[0].host_network);
-        let socket = Socket { address: "*:9100".to_owned(), pids: vec![77, 78] };
+        let socket = Socket { address: "*:9100".to_owned(), pids: vec![77] };
         assert_eq!(state.sockets, Some(vec![socket]));
     }
 

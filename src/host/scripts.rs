@@ -7,8 +7,14 @@ use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Output, Session};
 
 /// Looks at the host.
-pub(super) const PROBE: Own =
-    Own { name: "probe.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/probe.sh")) };
+pub(super) const PROBE: Own = Own {
+    name: "probe.sh",
+    text: concat!(
+        include_str!("scripts/lib.sh"),
+        include_str!("scripts/listening.sh"),
+        include_str!("scripts/probe.sh")
+    ),
+};
 /// Takes a release and starts its activation.
 pub(super) const RECEIVE: Own = Own {
     name: "receive.sh",
@@ -74,6 +80,16 @@ pub fn installed() -> BTreeMap<&'static str, String> {
     ])
 }
 
+/// Runs a script about the environment's stack on one of its hosts, as root; the script's own arguments come after these.
+pub(super) fn command(text: &'static str, host: &Host, environment: &Environment) -> Command {
+    on(Command::script(text), host, environment)
+}
+
+/// Says which stack, and who runs the command.
+fn on(command: Command, host: &Host, environment: &Environment) -> Command {
+    command.arg(&environment.remote.path).arg(&environment.project).sudo(host.sudo)
+}
+
 /// The exit status of `installed.sh` when the host has no copy of a script, or another version.
 const NOT_THERE: u32 = 90;
 
@@ -102,8 +118,7 @@ impl Own {
     }
 
     fn with(command: Command, host: &Host, environment: &Environment, args: &[&str]) -> Command {
-        let command = command.arg(&environment.remote.path).arg(&environment.project);
-        args.iter().fold(command, Command::arg).sudo(host.sudo)
+        args.iter().fold(on(command, host, environment), Command::arg)
     }
 
     /// Runs the host's copy with `input`, and sends the script only where there is none.

@@ -8,7 +8,7 @@ use super::history::{self, Record};
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::ssh::{Command, Output, Session};
+use crate::ssh::{Output, Session};
 
 /// A release that the host keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -58,10 +58,7 @@ pub struct Status {
 /// # Errors
 /// When the session breaks, or root cannot be had.
 pub async fn status(session: &Session, host: &Host, environment: &Environment) -> Result<Status> {
-    let command = Command::script(scripts::STATUS)
-        .arg(&environment.remote.path)
-        .arg(&environment.project)
-        .sudo(host.sudo);
+    let command = scripts::command(scripts::STATUS, host, environment);
     let output = session.exec(&command, Vec::new()).await?;
     parse(&output).ok_or_else(|| {
         Error::new(Kind::Unreachable, "ask the host how it is")

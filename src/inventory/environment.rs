@@ -2,50 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::layer::Layer;
-use super::{Host, HostName, Verify, units};
+use super::merge::Merge;
+use super::{Deploy, Host, Remote, Verify};
 use crate::error::{Error, Place, Problem, Result};
 use crate::yaml::{Document, Value};
-
-/// Where the stack lives on a host, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remote {
-    /// An absolute folder.
-    pub path: String,
-    /// Its owner, a user name or number.
-    pub owner: String,
-    /// Its group, a name or number.
-    pub group: String,
-    /// Its mode, octal digits.
-    pub mode: String,
-}
-
-/// How a deploy behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deploy {
-    /// How long every container has to stay as it is before the host calls the activation settled.
-    pub settle: Duration,
-    /// How long the checks may take to hold.
-    pub verify_timeout: Duration,
-    /// How long the host waits for the confirmation beyond `verify_timeout` before it goes back.
-    pub confirm_timeout: Duration,
-    /// How long pulling one image may take.
-    pub pull_timeout: Duration,
-    /// How many releases a host keeps.
-    pub keep_releases: u32,
-    /// Bytes that must be free on the host before anything is sent.
-    pub min_free_disk: u64,
-}
 
 /// The values of the stack's variables, with their places in the two files.
 #[derive(Debug, Clone)]
 pub struct Variables {
     /// Name → value; maps are merged key by key.
     pub values: BTreeMap<String, Value>,
-    over: Document,
-    base: Document,
+    pub(super) over: Document,
+    pub(super) base: Document,
 }
 
 impl Variables {
@@ -190,240 +160,12 @@ fn read_document(root: &Path, name: &str) -> std::result::Result<Document, Vec<P
     Document::parse(&file, &source)
 }
 
-/// Puts the two layers together and collects what is wrong with the result.
-struct Merge<'a> {
-    base: &'a Document,
-    over: &'a Document,
-    problems: Vec<Problem>,
-}
-
-impl Merge<'_> {
-    fn place(&self, path: &[&str]) -> Place {
-        if self.over.has(path) || !self.base.has(path) {
-            self.over.place(path)
-        } else {
-            self.base.place(path)
-        }
-    }
-
-    fn problem(&mut self, path: &[&str], what: impl Into<String>, hint: impl Into<String>) {
-        let place = self.place(path);
-        self.problems.push(Problem::new(place, what, hint));
-    }
-
-    fn environment(&mut self, root: &Path, name: &str, base: Layer, over: Layer) -> Option<Environment> {
-        if over.default.is_some() {
-            self.problem(
-                &["default"],
-                "`default` stands in an environment",
-                "It belongs into inventory/all.yml.",
-            );
-        }
-        if !base.hosts.is_empty() {
-            let problem = self.base.problem(
-                &["hosts"],
-                "`hosts` stands in all.yml",
-                "Hosts belong to an environment: put them into inventory/<environment>.yml.",
-            );
-            self.problems.push(problem);
-        }
-        let project = over.project.or(base.project).unwrap_or_else(|| "koprogo-monitoring".to_owned());
-        if !is_project_name(&project) {
-            self.problem(
-                &["project"],
-                format!("`{project}` is not a compose project name"),
-                "Lower-case letters, digits, `-` and `_`, beginning with a letter or digit.",
-            );
-        }
-        let stack = over.stack.or(base.stack).unwrap_or_else(|| "monitoring".to_owned());
-        if stack.contains(['/', '\\']) || stack.starts_with('.') || !root.join("stack").join(&stack).is_dir()
-        {
-            self.problem(
-                &["stack"],
-                format!("there is no folder stack/{stack}"),
-                "`stack` names a folder under stack/.",
-            );
-        }
-        let remote = Remote {
-            path: over.remote.path.or(base.remote.path).unwrap_or_else(|| format!("/opt/{project}")),
-            owner: over.remote.owner.or(base.remote.owner).unwrap_or_else(|| "root".to_owned()),
-            group: over.remote.group.or(base.remote.group).unwrap_or_else(|| "root".to_owned()),
-            mode: over.remote.mode.or(base.remote.mode).unwrap_or_else(|| "0700".to_owned()),
-        };
-        self.check_remote(&remote);
-        let deploy = self.deploy(&base.deploy, &over.deploy);
-        let verify = self.verify(&base.verify, &over.verify);
-        let hosts = self.hosts(over.hosts);
-        let variables = Variables {
-            values: merge_maps(base.variables, over.variables),
-            over: self.over.clone(),
-            base: self.base.clone(),
-        };
-        Some(Environment {
-            name: name.to_owned(),
-            root: root.to_owned(),
-            project,
-            stack,
-            remote,
-            deploy: deploy?,
-            verify: verify?,
-            hosts,
-            variables,
-        })
-    }
-
-    fn check_remote(&mut self, remote: &Remote) {
-        let path = &remote.path;
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/-_.".contains(c);
-        let depth = path.split('/').filter(|part| !part.is_empty()).count();
-        if !path.starts_with('/') || !path.chars().all(plain) || path.contains("..") || depth < 2 {
-            self.problem(
-                &["remote", "path"],
-                format!("`{path}` cannot be the remote folder"),
-                "An absolute path of at least two parts, of letters, digits, `-`, `_` and `.`: /opt/koprogo/monitoring.",
-            );
-        }
-        for (key, value) in [("owner", &remote.owner), ("group", &remote.group)] {
-            if value.is_empty() || !value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
-                self.problem(&["remote", key], format!("`{value}` is not a user or group"), "");
-            }
-        }
-        let octal = remote.mode.len() >= 3 && u32::from_str_radix(&remote.mode, 8).is_ok_and(|m| m <= 0o7777);
-        if !octal {
-            let mode = &remote.mode;
-            self.problem(
-                &["remote", "mode"],
-                format!("`{mode}` is not a mode"),
-                "Quoted octal digits: \"0700\".",
-            );
-        }
-    }
-
-    fn deploy(
-        &mut self,
-        base: &super::layer::DeployLayer,
-        over: &super::layer::DeployLayer,
-    ) -> Option<Deploy> {
-        let mut time = |key: &str, over: &Option<String>, base: &Option<String>, default: &str| {
-            let text = over.as_deref().or(base.as_deref()).unwrap_or(default);
-            let value = units::duration(text);
-            if value.is_none() {
-                self.problem(&["deploy", key], format!("`{text}` is not a duration"), "Like 30s, 5m or 1h.");
-            }
-            value
-        };
-        let settle = time("settle", &over.settle, &base.settle, "10s");
-        let verify_timeout = time("verify_timeout", &over.verify_timeout, &base.verify_timeout, "180s");
-        let confirm_timeout = time("confirm_timeout", &over.confirm_timeout, &base.confirm_timeout, "60s");
-        let pull_timeout = time("pull_timeout", &over.pull_timeout, &base.pull_timeout, "10m");
-        let disk = over.min_free_disk.as_deref().or(base.min_free_disk.as_deref()).unwrap_or("1GB");
-        let min_free_disk = units::size(disk);
-        if min_free_disk.is_none() {
-            self.problem(
-                &["deploy", "min_free_disk"],
-                format!("`{disk}` is not a size"),
-                "Like 500MB or 2GB.",
-            );
-        }
-        let keep_releases = over.keep_releases.or(base.keep_releases).unwrap_or(5);
-        if !(2..=50).contains(&keep_releases) {
-            self.problem(
-                &["deploy", "keep_releases"],
-                format!("{keep_releases} releases cannot be kept"),
-                "Between 2 and 50: the one that runs and at least one to go back to.",
-            );
-        }
-        Some(Deploy {
-            settle: settle?,
-            verify_timeout: verify_timeout?,
-            confirm_timeout: confirm_timeout?,
-            pull_timeout: pull_timeout?,
-            keep_releases,
-            min_free_disk: min_free_disk?,
-        })
-    }
-
-    fn verify(
-        &mut self,
-        base: &super::layer::VerifyLayer,
-        over: &super::layer::VerifyLayer,
-    ) -> Option<Verify> {
-        super::verify::verify(base, over)
-            .map_err(|wrong| {
-                for (key, what, hint) in wrong {
-                    self.problem(&["verify", key], what, hint);
-                }
-            })
-            .ok()
-    }
-
-    fn hosts(&mut self, hosts: BTreeMap<String, Host>) -> Vec<Host> {
-        if hosts.is_empty() {
-            self.problem(
-                &["hosts"],
-                "no host",
-                "Add one: `hosts: {vps: {address: 203.0.113.10, user: deploy, sudo: true}}`.",
-            );
-        }
-        let plain = |text: &str| {
-            !text.is_empty()
-                && !text.starts_with('-')
-                && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:%".contains(c))
-        };
-        let mut list = Vec::new();
-        for (name, mut host) in hosts {
-            if !plain(&name) {
-                self.problem(
-                    &["hosts", &name],
-                    format!("`{name}` is not a host name"),
-                    "Letters, digits, `-`, `_`, `.`.",
-                );
-            }
-            if !plain(&host.address) {
-                let found = host.address.clone();
-                self.problem(
-                    &["hosts", &name, "address"],
-                    format!("`{found}` is not an address"),
-                    "A DNS name, an IP address or a Host of ~/.ssh/config, without a scheme or a port.",
-                );
-            }
-            if host.user.as_deref().is_some_and(|user| !plain(user)) {
-                let found = host.user.clone().unwrap_or_default();
-                self.problem(&["hosts", &name, "user"], format!("`{found}` is not a login name"), "");
-            }
-            host.name = HostName(name);
-            list.push(host);
-        }
-        list
-    }
-}
-
-fn is_project_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
-}
-
-/// `over`'s entries win; where both are maps they are merged one level deeper.
-fn merge_maps(mut base: BTreeMap<String, Value>, over: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    for (key, value) in over {
-        match (base.get_mut(&key), value) {
-            (Some(Value::Mapping(below)), Value::Mapping(above)) => {
-                for (key, value) in above {
-                    below.insert(key, value);
-                }
-            }
-            (_, value) => {
-                base.insert(key, value);
-            }
-        }
-    }
-    base
-}
-
 #[cfg(test)]
 // A few short texts: clearness before speed.
 #[allow(clippy::format_collect)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn project(all: &str, prod: &str) -> tempfile::TempDir {

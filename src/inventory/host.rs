@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::merge::Wrong;
+
 /// The name of a host in the inventory: letters, digits, `-`, `_` and `.`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -40,6 +42,38 @@ pub struct Host {
     /// Jump host, as OpenSSH's `ProxyJump` writes it: `[user@]host[:port]`.
     #[serde(default)]
     pub jump: Option<String>,
+}
+
+impl Host {
+    /// What is wrong with it; the empty key is its own name.
+    pub(super) fn mistakes(&self) -> Vec<Wrong> {
+        let mut wrong = Vec::new();
+        if !is_plain(&self.name.0) {
+            wrong.push((
+                "",
+                format!("`{}` is not a host name", self.name),
+                "Letters, digits, `-`, `_`, `.`.",
+            ));
+        }
+        if !is_plain(&self.address) {
+            wrong.push((
+                "address",
+                format!("`{}` is not an address", self.address),
+                "A DNS name, an IP address or a Host of ~/.ssh/config, without a scheme or a port.",
+            ));
+        }
+        if let Some(user) = self.user.as_ref().filter(|user| !is_plain(user)) {
+            wrong.push(("user", format!("`{user}` is not a login name"), ""));
+        }
+        wrong
+    }
+}
+
+/// What is a word of a command line and no option.
+fn is_plain(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:%".contains(c))
 }
 
 impl Default for HostName {

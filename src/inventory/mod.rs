@@ -2,12 +2,17 @@
 //!
 //! Never touches the network.
 
+mod deploy;
 mod environment;
 mod host;
 mod layer;
+mod merge;
+mod remote;
 pub mod units;
 mod verify;
 
-pub use environment::{Deploy, Environment, Remote, Variables, names};
+pub use deploy::Deploy;
+pub use environment::{Environment, Variables, names};
 pub use host::{Host, HostName};
+pub use remote::Remote;
 pub use verify::{Budget, Verify};

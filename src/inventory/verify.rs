@@ -1,6 +1,7 @@
 //! What `provision verify` leaves out, and the budget that it measures against.
 
 use super::layer::VerifyLayer;
+use super::merge::Wrong;
 use super::units;
 
 /// What the stack may use on a host.
@@ -23,11 +24,8 @@ pub struct Verify {
     pub budget: Budget,
 }
 
-/// Puts the two layers together. Errors: the key, what is wrong with it, what to do.
-pub(super) fn verify(
-    base: &VerifyLayer,
-    over: &VerifyLayer,
-) -> Result<Verify, Vec<(&'static str, String, &'static str)>> {
+/// Puts the two layers together.
+pub(super) fn verify(base: &VerifyLayer, over: &VerifyLayer) -> Result<Verify, Vec<Wrong>> {
     let mut wrong = Vec::new();
     let mut size = |key, over: &Option<String>, base: &Option<String>, default: &str| {
         let text = over.as_deref().or(base.as_deref()).unwrap_or(default);

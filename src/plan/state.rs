@@ -109,7 +109,7 @@ pub struct HostState {
     pub containers: Vec<Container>,
     /// Whether every secret file of the current release is in tmpfs.
     pub unsealed: bool,
-    /// TCP sockets that listen on other addresses than 127.0.0.1; `None` where the host has no `ss`.
+    /// Where containers on the host's own network listen, beyond 127.0.0.1; `None` where that could not be read.
     pub sockets: Option<Vec<Socket>>,
     /// Names of docker networks on the host.
     pub networks: BTreeSet<String>,

@@ -244,7 +244,7 @@ fn summary(record: &Record, code: ExitCode) -> String {
 
 /// Text for HTML in Markdown: an empty line would end the HTML.
 fn html(text: &str) -> String {
-    super::page::escape(text).replace("\n\n", "\n&nbsp;\n")
+    super::markup::escape(text).replace("\n\n", "\n&nbsp;\n")
 }
 
 #[cfg(test)]

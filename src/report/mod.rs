@@ -12,6 +12,7 @@ mod history;
 mod json;
 mod junit;
 mod lines;
+mod markup;
 mod output;
 mod page;
 mod record;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::github::word;
+use super::markup::escape;
 use super::record::{Kind, Record, Span};
 use crate::event::Event;
 use crate::outcome::{ExitCode, Outcome};
@@ -185,23 +186,6 @@ fn duration(milliseconds: u64) -> String {
         1000..120_000 => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
         _ => format!("{} min {} s", milliseconds / 60_000, milliseconds % 60_000 / 1000),
     }
-}
-
-/// Text for HTML; control characters are left out.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::plan::HostState;
-use crate::plan::check::{Finding, Status};
+use crate::plan::check::Finding;
 use crate::stack::{Release, Service};
 
 /// One finding a service: its container is of this release, runs, is healthy and does not crash.
@@ -13,28 +13,21 @@ pub fn containers(release: &Release, labels: &BTreeMap<String, String>, state: &
 }
 
 fn finding(service: &Service, label: Option<&String>, state: &HostState) -> Finding {
-    let (status, found, remedy) = judge(service, label, state);
     let expected = if service.one_shot { "ended with exit code 0" } else { "runs this release, healthy" };
     Finding {
-        check: format!("{}.container", service.name),
         service: service.name.clone(),
-        status,
-        expected: expected.to_owned(),
-        found,
-        remedy,
-        took_ms: 0,
-        detail: Vec::new(),
+        ..Finding::fact(&format!("{}.container", service.name), expected, judge(service, label, state))
     }
 }
 
-fn judge(service: &Service, label: Option<&String>, state: &HostState) -> (Status, String, String) {
+fn judge(service: &Service, label: Option<&String>, state: &HostState) -> Result<String, (String, String)> {
     let deploy = "Run `provision deploy`: it puts back what the release declares.".to_owned();
     let log = format!("See why in its log on the host: `docker logs {}`.", service.container);
     let Some(container) = state.container(&service.name) else {
-        return (Status::Fails, "has no container".to_owned(), deploy);
+        return Err(("has no container".to_owned(), deploy));
     };
     if label != Some(&container.digest) {
-        return (Status::Fails, "its container is not of this release".to_owned(), deploy);
+        return Err(("its container is not of this release".to_owned(), deploy));
     }
     let health = if container.health.is_empty() { "no health check" } else { &container.health };
     let looks = format!("{}, {health}, {} restarts", container.state, container.restarts);
@@ -44,11 +37,11 @@ fn judge(service: &Service, label: Option<&String>, state: &HostState) -> (Statu
         container.is_well()
     };
     if well {
-        (Status::Holds, looks, String::new())
+        Ok(looks)
     } else if matches!(container.state.as_str(), "exited" | "created" | "paused") && container.restarts == 0 {
-        (Status::Fails, looks, format!("Somebody stopped it, or it ended. {deploy} {log}"))
+        Err((looks, format!("Somebody stopped it, or it ended. {deploy} {log}")))
     } else {
-        (Status::Fails, looks, log)
+        Err((looks, log))
     }
 }
 
@@ -56,6 +49,7 @@ fn judge(service: &Service, label: Option<&String>, state: &HostState) -> (Statu
 mod tests {
     use super::*;
     use crate::plan::Container;
+    use crate::plan::check::Status;
 
     fn service() -> Service {
         Service {
@@ -78,10 +72,9 @@ mod tests {
         }
     }
 
-    fn found(container: Option<Container>) -> (Status, String) {
+    fn found(container: Option<Container>) -> Finding {
         let state = HostState { containers: container.into_iter().collect(), ..HostState::default() };
-        let (status, found, _) = judge(&service(), Some(&"l".to_owned()), &state);
-        (status, found)
+        finding(&service(), Some(&"l".to_owned()), &state)
     }
 
     fn container() -> Container {
@@ -96,15 +89,15 @@ mod tests {
 
     #[test]
     fn a_container_holds_only_if_all_of_it_is_right() {
-        assert_eq!(found(Some(container())).0, Status::Holds);
-        assert_eq!(found(None).0, Status::Fails);
+        assert_eq!(found(Some(container())).status, Status::Holds);
+        assert_eq!(found(None).status, Status::Fails);
         for wrong in [
             Container { state: "exited".to_owned(), ..container() },
             Container { health: "unhealthy".to_owned(), ..container() },
             Container { digest: "other".to_owned(), ..container() },
             Container { state: "restarting".to_owned(), ..container() },
         ] {
-            assert_eq!(found(Some(wrong.clone())).0, Status::Fails, "{wrong:?}");
+            assert_eq!(found(Some(wrong.clone())).status, Status::Fails, "{wrong:?}");
         }
     }
 }

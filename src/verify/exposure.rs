@@ -42,8 +42,11 @@ fn judge(state: &HostState) -> Result<String, (String, String)> {
         }
         let Some(sockets) = &state.sockets else {
             return Err((
-                format!("cannot tell where {} listens: the host has no `ss`", container.service),
-                "Install iproute2 on the host, or skip the check in the inventory: `verify: {skip: [exposure.inside]}`."
+                format!(
+                    "cannot tell where {} listens: the host does not show what its process {} holds",
+                    container.service, container.pid
+                ),
+                "It may have ended at that moment: look again with `provision verify`, or skip the check in the inventory: `verify: {skip: [exposure.inside]}`."
                     .to_owned(),
             ));
         };
@@ -172,8 +175,8 @@ mod tests {
         Publish on 127.0.0.1 only (`ports: ["127.0.0.1:9090:9090"]`), or bind to the bridge's address; docker's published ports pass by the host's firewall.
         "#);
         insta::assert_snapshot!(look(&[], None), @r"
-        Fails: cannot tell where exporter listens: the host has no `ss`
-        Install iproute2 on the host, or skip the check in the inventory: `verify: {skip: [exposure.inside]}`.
+        Fails: cannot tell where exporter listens: the host does not show what its process 7 holds
+        It may have ended at that moment: look again with `provision verify`, or skip the check in the inventory: `verify: {skip: [exposure.inside]}`.
         ");
     }
 

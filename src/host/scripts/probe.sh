@@ -18,13 +18,6 @@ current=$(current_release)
 		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"pid":{{.State.Pid}},"network":{{json .HostConfig.NetworkMode}},"ports":{{json .NetworkSettings.Ports}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
 	fi
 } &
-# Where it listens beyond itself: what is on 127.0.0.1 only is of no interest.
-{
-	if command -v ss >/dev/null 2>&1; then
-		ss -Hltnp 2>/dev/null >"$work/listening" || :
-		grep -v ' 127\.[0-9.]*:' "$work/listening" >"$work/sockets" || :
-	fi
-} &
 # Versions are asked for where no release says that they are good enough.
 if [ -z "$current" ]; then
 	{ docker version --format '{{.Server.Version}}' >"$work/docker" 2>/dev/null || rm -f "$work/docker"; } &
@@ -44,8 +37,7 @@ for kind in ed25519 rsa; do
 		break
 	fi
 done
-# What listens, IPv4 and IPv6: address and port in hex digits. 0A is LISTEN.
-sed -n 's/^ *[0-9]*: \([0-9A-F]*\):\([0-9A-F]*\) [0-9A-F:]* 0A .*/listen \1 \2/p' /proc/net/tcp /proc/net/tcp6 2>/dev/null || :
+listening /proc/net/tcp /proc/net/tcp6
 free_bytes() { # PATH
 	where=$1
 	while [ ! -d "$where" ]; do where=$(dirname "$where"); done
@@ -101,10 +93,13 @@ else
 	echo "docker known"
 fi
 if [ -n "$current" ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
-if [ -f "$work/sockets" ]; then
-	echo "sockets known"
-	sed 's/^/socket /' "$work/sockets"
-fi
 if [ -f "$work/networks" ]; then sed 's/^/network /' "$work/networks"; fi
-if [ -f "$work/containers" ]; then sed 's/^/container /' "$work/containers"; fi
+if [ -f "$work/containers" ]; then
+	sed 's/^/container /' "$work/containers"
+	# Docker does not know where a container on the host's own network listens.
+	sed -n 's/.*"pid":\([1-9][0-9]*\),"network":"host".*/\1/p' "$work/containers" | while read -r pid; do
+		ls -ln "/proc/$pid/fd" >"$work/descriptors" 2>/dev/null || :
+		held_by "$pid" <"$work/descriptors"
+	done
+fi
 echo "end"

@@ -8,7 +8,8 @@ use provision::stack::Release;
 use serde_yaml::Value;
 
 use super::rules::rules;
-use super::{full, text, variant, variants};
+use super::{ALLOWED, EXPOSED, chosen, full, text, variant, variants};
+use crate::support::Project;
 
 #[test]
 fn the_files_of_the_full_stack() {
@@ -33,6 +34,27 @@ fn the_files_of_other_choices() {
     let compose = text(&exposed, "docker-compose.monitoring.yml");
     let grafana = compose.split("\n  grafana:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     assert_snapshot!("exposed", grafana);
+}
+
+/// Grafana's own address, which its links begin with, and those that lead to it in mails.
+#[test]
+fn links_lead_to_where_grafana_is_reached() {
+    let exposed = format!("{EXPOSED}{ALLOWED}");
+    let named = format!("{exposed}  grafana_url: https://charts.example.com/\n");
+    for (lines, url) in [
+        ("", "http://localhost:3001"),
+        (&exposed, "https://grafana.example.com"),
+        (&named, "https://charts.example.com"),
+    ] {
+        let release = chosen(&Project::new(), &("links", "", lines.to_owned()));
+        let grafana = text(&release, "grafana/grafana.ini");
+        assert!(grafana.contains(&format!("\nroot_url = {url}\n")), "{grafana}");
+        let mails = text(&release, "alertmanager/templates/koprogo.tmpl");
+        let links: Vec<&str> = mails.lines().filter(|line| line.contains("http")).collect();
+        assert_eq!(links.len(), 2, "{links:?}");
+        assert!(links[0].ends_with(&format!(" dashboard {url}{{{{ . }}}}")), "{}", links[0]);
+        assert!(links[1].contains(&format!(" href=\"{url}{{{{ . }}}}\">dashboard<")), "{}", links[1]);
+    }
 }
 
 /// Traefik exposes a container by default: each says whether it may.

@@ -1,0 +1,85 @@
+//! The program's own part of a service, `x-provision`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Reader;
+use super::definition::is_plain;
+use crate::stack::{Database, OnSecret, Reload, Verify};
+use crate::yaml::Value;
+
+/// The program's own part of a service: `x-provision`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Extension {
+    pub(super) uid: u32,
+    pub(super) secrets: BTreeMap<String, SecretSource>,
+    pub(super) on_secret: BTreeMap<String, OnSecret>,
+    pub(super) reload: Option<Reload>,
+    pub(super) watch: Vec<String>,
+    pub(super) verify: Option<Verify>,
+    pub(super) database: Option<Database>,
+    pub(super) one_shot: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum SecretSource {
+    Secret(String),
+    Template { template: String },
+}
+
+impl Reader<'_> {
+    pub(super) fn extension(&mut self, name: &str, definition: &Value) -> Extension {
+        let Some(value) = definition.get("x-provision") else { return Extension::default() };
+        match serde_yaml::from_value(value.clone()) {
+            Ok(extension) => {
+                self.reload(name, &extension);
+                extension
+            }
+            Err(error) => {
+                let (what, hint) = crate::yaml::explain(&error);
+                let hint = if hint.is_empty() { "See docs/stack.md.".to_owned() } else { hint };
+                self.problem(&["services", name, "x-provision"], what, hint);
+                Extension::default()
+            }
+        }
+    }
+
+    fn reload(&mut self, name: &str, extension: &Extension) {
+        if let Some(reload) = extension.reload.as_ref().filter(|reload| !is_signal(&reload.signal)) {
+            let what = format!("{:?} is not a signal", reload.signal);
+            self.problem(
+                &["services", name, "x-provision", "reload", "signal"],
+                what,
+                "Without SIG: HUP or USR1.",
+            );
+        }
+    }
+
+    /// Names that psql is given as words, and its file.
+    pub(super) fn database(&mut self, name: &str, database: &Database) {
+        let at = |key| ["services", name, "x-provision", "database", key];
+        for (key, value) in [
+            ("container", &database.container),
+            ("user", &database.user),
+            ("name", &database.name),
+            ("role", &database.role),
+        ] {
+            if !is_plain(value.trim_start_matches('_')) {
+                let what = format!("{value:?} cannot be the {key} of a database");
+                self.problem(&at(key), what, "Letters, digits, `-`, `_` and `.`.");
+            }
+        }
+        if !self.files.contains_key(&database.sql) {
+            self.problem(&at("sql"), format!("the stack has no file `{}`", database.sql), "");
+        }
+    }
+}
+
+fn is_signal(name: &str) -> bool {
+    !name.starts_with("SIG")
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
+}
