@@ -41,7 +41,7 @@ struct Cli {
     /// The project: the nearest folder upwards from here that has inventory/
     #[arg(short = 'C', long, global = true, value_name = "DIR", default_value = ".")]
     directory: PathBuf,
-    /// The key that opens the secrets [default: $`PROVISION_IDENTITY`, ~/.config/provision/identity.txt, ~/.`ssh/id_ed25519`]
+    /// The key that opens the secrets [default: `$PROVISION_IDENTITY`, `~/.config/provision/identity.txt`, `~/.ssh/id_ed25519`]
     #[arg(long, global = true, value_name = "FILE")]
     identity: Option<PathBuf>,
     /// How to report
@@ -141,7 +141,7 @@ enum Command {
         #[arg(long, short)]
         follow: bool,
     },
-    /// Trust a host's key: write it to inventory/<environment>.`known_hosts`
+    /// Trust a host's key: write it to `inventory/ENVIRONMENT.known_hosts`
     Trust {
         /// The environment
         environment: Option<String>,

@@ -1,4 +1,4 @@
-//! `provision trust`: takes a host's key into inventory/<environment>.`known_hosts`, after a person compared it.
+//! `provision trust`: takes a host's key into `inventory/ENVIRONMENT.known_hosts`, after a person compared it.
 
 use std::io::Write as _;
 
