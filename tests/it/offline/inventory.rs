@@ -409,7 +409,7 @@ fn several_mistakes_are_reported_together_and_sorted() {
         |                ^
         hint: Did you mean `grafana`?
 
-      stack/monitoring/grafana/grafana.ini.tera:36:27: the variable `scrape_intreval` is not defined
+      stack/monitoring/grafana/grafana.ini.tera:30:27: the variable `scrape_intreval` is not defined
         | min_refresh_interval = {{ scrape_intreval }}
         |                           ^
         hint: Did you mean `scrape_interval`?

@@ -16,23 +16,23 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_intreval }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:36:27: the variable `scrape_intreval` is not defined
+      stack/monitoring/grafana/grafana.ini.tera:30:27: the variable `scrape_intreval` is not defined
         | min_refresh_interval = {{ scrape_intreval }}
         |                           ^
         hint: Did you mean `scrape_interval`?
     ");
-    assert_snapshot!(with("grafana/grafana.ini.tera", "\"http://localhost:\" ~ grafana_port", "\"http://localhost:\" ~ graphana_port"), @r#"
+    assert_snapshot!(with("docker-compose.monitoring.yml.tera", "\"http://localhost:\" ~ prometheus_port", "\"http://localhost:\" ~ promethius_port"), @r#"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:7:37: the variable `graphana_port` is not defined
-        | {%- set url = "http://localhost:" ~ graphana_port -%}
-        |                                     ^
-        hint: Did you mean `grafana_port`?
+      stack/monitoring/docker-compose.monitoring.yml.tera:54:91: the variable `promethius_port` is not defined
+        |       - --web.external-url={{ prometheus_url if prometheus_url else "http://localhost:" ~ promethius_port }}
+        |                                                                                           ^
+        hint: Did you mean `prometheus_port`?
     "#);
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ grafana_admin_user }}", "{{ whoever }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:15:17: the variable `whoever` is not defined
+      stack/monitoring/grafana/grafana.ini.tera:9:17: the variable `whoever` is not defined
         | admin_user = {{ whoever }}
         |                 ^
         hint: Declare it in stack/monitoring/variables.yml.
@@ -64,21 +64,21 @@ fn a_template_syntax_error_shows_its_place() {
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:39:1: found identifier but expected }}
+      stack/monitoring/grafana/grafana.ini.tera:33:1: found identifier but expected }}
         | reporting_enabled = false
         | ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{%- if components.grafana -%}", ""), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:62:5: unknown tag
+      stack/monitoring/grafana/grafana.ini.tera:56:5: unknown tag
         | {%- endif %}
         |     ^
     ");
     assert_snapshot!(with("grafana/grafana.ini.tera", "{{ scrape_interval }}", "{{ scrape_interval | nofilter }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:36:45: unknown filter `nofilter`
+      stack/monitoring/grafana/grafana.ini.tera:30:45: unknown filter `nofilter`
         | min_refresh_interval = {{ scrape_interval | nofilter }}
         |                                             ^
     ");
@@ -178,7 +178,7 @@ fn a_secret_without_a_name_is_refused() {
     assert_snapshot!(with("grafana/grafana.ini.tera", line, "admin_password = {{ secret('grafana_admin_password') }}"), @r"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:17:28: found string but expected identifier
+      stack/monitoring/grafana/grafana.ini.tera:11:28: found string but expected identifier
         | admin_password = {{ secret('grafana_admin_password') }}
         |                            ^
     ");
