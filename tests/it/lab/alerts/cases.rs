@@ -72,7 +72,8 @@ pub(super) const LIVING: [Case; 20] = [
     ),
     case("PostgreSQLSlowQueries", "warning", ("A query takes ", " ms on average"), "postgres").late(),
     case("PostgreSQLDeadlocks", "warning", ("PostgreSQL resolved a deadlock", ""), "postgres").late(),
-    case("PostgreSQLCacheHitLow", "warning", ("", " % of the blocks come from the cache"), "postgres").late(),
+    case("PostgreSQLCacheHitLow", "warning", ("", " % of the blocks come from the cache"), "postgres")
+        .very_late(),
     case("BackupTooOld", "critical", ("The last good backup is ", " hours old"), OVERVIEW),
     case("DiskSpaceLow", "warning", (super::causes::DISK, " % free"), OVERVIEW),
     case("DiskSpaceLow", "critical", (super::causes::DISK, " % free"), OVERVIEW),
