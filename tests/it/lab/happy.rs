@@ -1,6 +1,8 @@
 //! What a deploy does when all goes well.
 
-use super::{Lab, vps};
+use std::sync::atomic::Ordering;
+
+use super::{Lab, vps, way};
 
 #[test]
 fn a_second_deploy_says_so_and_touches_nothing() {
@@ -19,9 +21,11 @@ fn a_second_deploy_says_so_and_touches_nothing() {
 #[test]
 fn a_changed_rule_is_reloaded_and_nothing_is_recreated() {
     let lab = Lab::take();
-    let ids = "docker ps --no-trunc --format '{{.ID}} {{.Names}}' | sort";
+    let ids = "docker ps -aq | xargs docker inspect --format '{{.Id}} {{.Name}} {{.State.StartedAt}}' | sort";
     let before = vps(ids);
     lab.edit("inventory/lab.yml", "variables:", "variables:\n  cpu_percent: 84");
+    let (port, sent) = way::counted();
+    way::go_by(lab.project.path(), port);
     let plan = lab.provision(&["plan", "lab", "--detailed-exitcode"]);
     assert_eq!(plan.code, 10, "{}", plan.stderr);
     assert!(
@@ -29,8 +33,11 @@ fn a_changed_rule_is_reloaded_and_nothing_is_recreated() {
         "{}",
         plan.stdout
     );
+    sent.store(0, Ordering::Relaxed);
     let run = lab.deploy();
     run.ends_with(0, &[]);
+    let sent = sent.load(Ordering::Relaxed);
+    assert!(sent <= 10_000, "{sent} bytes were sent for one changed rule");
     assert_eq!(vps(ids), before);
     let rules =
         vps("docker exec koprogo-monitoring-prometheus-1 wget -q -O - http://127.0.0.1:9090/api/v1/rules");

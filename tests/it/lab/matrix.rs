@@ -271,19 +271,6 @@ impl Matrix {
         look::vps_fed("umask 077; cat >/dev/shm/matrix-wanted", &(self.secrets.join("\n") + "\n"));
     }
 
-    /// The same server by another port of this machine.
-    fn go_by(&self, port: u16) {
-        for (file, from, to) in [
-            ("inventory/lab.yml", faults::address(), "127.0.0.1".to_owned()),
-            ("inventory/lab.yml", "port: 22".to_owned(), format!("port: {port}")),
-            ("inventory/lab.known_hosts", faults::address(), format!("[127.0.0.1]:{port}")),
-        ] {
-            let path = self.project.path().join(file);
-            let text = std::fs::read_to_string(&path).unwrap().replace(&from, &to);
-            std::fs::write(path, text).unwrap();
-        }
-    }
-
     fn go_straight(&self) {
         let file = "inventory/lab.known_hosts";
         std::fs::copy(self.lab.path(file), self.project.path().join(file)).unwrap();

@@ -26,6 +26,7 @@ mod secrets;
 mod status;
 mod tiny;
 mod verify;
+mod way;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

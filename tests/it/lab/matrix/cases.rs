@@ -10,7 +10,7 @@ use super::look::Look;
 use super::stack::Shape;
 use super::{Case, End, Matrix, Random, Size, faults};
 use crate::lab::interruptions::until;
-use crate::lab::{container, lock_is_free_at, vps, wait_for};
+use crate::lab::{container, lock_is_free_at, vps, wait_for, way};
 use faults::RECORDS;
 
 /// What the program says when a step begins, in order.
@@ -88,8 +88,7 @@ fn cut_for_good(step: &'static str) -> Case {
 /// 100 KB that is being sent.
 fn stream_cut(bytes: u64) -> Case {
     Case::new(format!("the connection breaks off after {bytes} bytes"), &[3, 5, 6], End::Old, move |matrix| {
-        let port = faults::narrow_way(bytes);
-        matrix.go_by(port);
+        way::go_by(matrix.project.path(), way::narrow(bytes));
         let run = matrix.deploy();
         matrix.go_straight();
         run.code

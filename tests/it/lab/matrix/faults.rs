@@ -1,11 +1,10 @@
 //! What can happen to a server, and its undoing.
 
-use std::io::{Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::Path;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::lab::way::address;
 use crate::lab::{ROOT, container, vps, wait_for};
 
 pub(super) const RECORDS: &str = "/opt/koprogo/matrix/.provision";
@@ -71,24 +70,6 @@ pub(super) fn fill_disk(kilobytes_free: u32) {
     ));
 }
 
-/// A way to sshd that breaks off after so many bytes from here to there; its port on this machine. There is one
-/// connection only.
-pub(super) fn narrow_way(bytes: u64) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let there = format!("{}:22", address());
-    std::thread::spawn(move || {
-        let (here, _) = listener.accept().unwrap();
-        drop(listener);
-        let there = TcpStream::connect(there).unwrap();
-        let (mut from_there, mut to_here) = (there.try_clone().unwrap(), here.try_clone().unwrap());
-        std::thread::spawn(move || std::io::copy(&mut from_there, &mut to_here));
-        let _ = std::io::copy(&mut (&here).take(bytes), &mut &there);
-        let _ = (here.shutdown(Shutdown::Both), there.shutdown(Shutdown::Both));
-    });
-    port
-}
-
 /// A stream as a deploy sends it, and where each of its members ends.
 pub(super) struct Packed {
     /// The tar, before it is packed.
@@ -150,12 +131,6 @@ pub(super) fn receive(stream: &[u8], size: usize, digest: &str) -> String {
         .unwrap();
     child.stdin.take().unwrap().write_all(stream).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
-}
-
-/// The VPS's address.
-pub(super) fn address() -> String {
-    let net = std::fs::read_to_string(Path::new(ROOT).join("tests/lab/.state/net")).unwrap();
-    format!("{}.10", net.trim())
 }
 
 /// Undoes whatever a case did to the server.
