@@ -73,12 +73,15 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::Rules { groups, rules: sent, .. } => {
             rules::rules(service, groups, sent, &look.at(prometheus::RULES))
         }
-        Question::Configuration { of: ConfigurationOf::Prometheus, sent, .. } => {
+        Question::Configuration { of: ConfigurationOf::Prometheus, sent, since, .. } => {
             let config = look.at(prometheus::CONFIG);
-            prometheus::configuration(service, sent, &config, &look.at(prometheus::RUNTIME))
+            prometheus::configuration(service, sent, *since, &config, &look.at(prometheus::RUNTIME))
         }
-        Question::Configuration { of: ConfigurationOf::Alertmanager, sent, .. } => {
-            alertmanager::configuration(service, sent, &look.at(alertmanager::STATUS))
+        Question::Configuration { of: ConfigurationOf::Alertmanager, sent, since, .. } => {
+            // Only its metrics know the time of a reload.
+            let reload = since.map(|since| (since, look.at(alertmanager::METRICS)));
+            let reload = reload.as_ref().map(|(since, metrics)| (*since, metrics));
+            alertmanager::configuration(service, sent, reload, &look.at(alertmanager::STATUS))
         }
         Question::Alertmanagers { .. } => {
             prometheus::alertmanagers(service, &look.at(prometheus::ALERTMANAGERS))
@@ -149,7 +152,12 @@ pub fn expected(check: &Check) -> String {
                 groups.iter().map(|(name, rules)| format!("{name} ({rules})")).collect();
             format!("exactly these rule groups run: {}", groups.join(", "))
         }
-        Question::Configuration { .. } => "the configuration that runs is the one sent".to_owned(),
+        Question::Configuration { since: None, .. } => {
+            "the configuration that runs is the one sent".to_owned()
+        }
+        Question::Configuration { since: Some(since), .. } => {
+            format!("the configuration that runs is the one sent, reloaded since {since}")
+        }
         Question::Alertmanagers { .. } => "an Alertmanager is connected, none dropped".to_owned(),
         Question::Query { query, .. } => format!("{query} is 1"),
         Question::GrafanaHealth { .. } => "healthy, with its database".to_owned(),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::configuration;
 use super::http::Answer;
+use super::reload;
 use super::scalar;
 use super::verdict::{Verdict, count, few, first_line, json, see_log, unless_ok};
 
@@ -44,7 +45,7 @@ struct Target {
     #[serde(default)]
     scrape_pool: String,
     last_error: String,
-    #[serde(deserialize_with = "timestamp")]
+    #[serde(deserialize_with = "last_scrape")]
     last_scrape: Timestamp,
     health: String,
     #[serde(default)]
@@ -59,10 +60,19 @@ struct Labels {
     instance: String,
 }
 
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+fn last_scrape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    timestamp(deserializer, "lastScrape")
+}
+
+fn last_config_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    timestamp(deserializer, "lastConfigTime")
+}
+
+/// The error names `field`: serde itself only knows the column.
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D, field: &str) -> Result<Timestamp, D::Error> {
     String::deserialize(deserializer)?
         .parse()
-        .map_err(|error| serde::de::Error::custom(format!("lastScrape: {error}")))
+        .map_err(|error| serde::de::Error::custom(format!("{field}: {error}")))
 }
 
 impl Target {
@@ -197,6 +207,9 @@ struct Config {
 #[serde(rename_all = "camelCase")]
 struct Runtime {
     reload_config_success: bool,
+    /// Of the last reload that succeeded, or of the start; whole seconds.
+    #[serde(deserialize_with = "last_config_time")]
+    last_config_time: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -239,22 +252,30 @@ pub fn retention(service: &str, time: Option<&str>, size: Option<&str>, answer: 
     )
 }
 
-/// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded.
+/// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded; where `since` is given, not
+/// before that time of the host's clock, which is the server's too.
 #[must_use]
-pub fn configuration(service: &str, sent: &str, config: &Answer, runtime: &Answer) -> Verdict {
+pub fn configuration(
+    service: &str,
+    sent: &str,
+    since: Option<Timestamp>,
+    config: &Answer,
+    runtime: &Answer,
+) -> Verdict {
     let refused = unless_ok(service, CONFIG, config).or_else(|| unless_ok(service, RUNTIME, runtime));
     if let Some(verdict) = refused {
         return verdict;
     }
-    let reloaded = match json::<Envelope<Runtime>>(service, RUNTIME, runtime) {
-        Ok(envelope) => envelope.data.reload_config_success,
-        Err(verdict) => return verdict,
-    };
-    if !reloaded {
-        return Verdict::not_yet(
-            format!("{service}: the last reload failed (reloadConfigSuccess is false)"),
-            format!("Its log names the file and the line. {}", see_log(service)),
-        );
+    let Runtime { reload_config_success, last_config_time } =
+        match json::<Envelope<Runtime>>(service, RUNTIME, runtime) {
+            Ok(envelope) => envelope.data,
+            Err(verdict) => return verdict,
+        };
+    if !reload_config_success {
+        return reload::failed(service, "reloadConfigSuccess is false");
+    }
+    if let Some(verdict) = reload::not_since(service, "lastConfigTime", last_config_time, since) {
+        return verdict;
     }
     match json::<Envelope<Config>>(service, CONFIG, config) {
         Ok(envelope) => configuration::judge(service, sent, &envelope.data.yaml),

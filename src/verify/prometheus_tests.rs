@@ -184,7 +184,7 @@ fn groups_of_one_name_in_two_files_are_told_apart() {
 }
 
 fn look_config(config: &Answer, runtime: &Answer) -> String {
-    show(&configuration("prometheus", SENT, config, runtime))
+    show(&configuration("prometheus", SENT, None, config, runtime))
 }
 
 #[test]
@@ -201,6 +201,14 @@ fn the_recorded_configuration_means_what_was_sent() {
     insta::assert_snapshot!(look_config(&config, &failed), @r"
     not yet: prometheus: the last reload failed (reloadConfigSuccess is false)
     Its log names the file and the line. Read what the service says: `provision logs prometheus`.
+    ");
+    // A deploy that reloads it asks for a reload since it began; the recorded one was at 06:01:35.
+    let since =
+        |time: &str| show(&configuration("prometheus", SENT, Some(time.parse().unwrap()), &config, &runtime));
+    assert_eq!(since("2026-11-22T06:01:35Z"), "holds: runs as sent");
+    insta::assert_snapshot!(since("2026-11-22T06:01:36Z"), @r"
+    not yet: prometheus has not reloaded since this deploy began: lastConfigTime is 2026-11-22T06:01:35Z, the deploy began 2026-11-22T06:01:36Z
+    The signal to reload did not reach it, or it is busy. Read what the service says: `provision logs prometheus`.
     ");
     let renamed = changed("prometheus-2.42/status-runtimeinfo", "reloadConfigSuccess", "reloaded");
     insta::assert_snapshot!(look_config(&config, &renamed), @r"
