@@ -26,6 +26,7 @@ pub mod verdict;
 mod client;
 mod join;
 mod promql;
+mod proxied;
 mod reload;
 mod scalar;
 

@@ -8,16 +8,21 @@ use super::verdict::{Verdict, json, unless_ok};
 /// Where a query is asked.
 #[must_use]
 pub fn path(query: &str) -> String {
+    format!("/api/v1/query?query={}", encoded(query))
+}
+
+/// A text as a value in a URL.
+pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
-    let mut path = "/api/v1/query?query=".to_owned();
-    for byte in query.bytes() {
+    let mut value = String::new();
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            path.push(char::from(byte));
+            value.push(char::from(byte));
         } else {
-            let _ = write!(path, "%{byte:02X}");
+            let _ = write!(value, "%{byte:02X}");
         }
     }
-    path
+    value
 }
 
 #[derive(Deserialize)]
