@@ -32,5 +32,9 @@ mod scalar;
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_checks;
+#[cfg(test)]
+mod recorded_tests;
 
 pub use run::{Forward, Opened, Run, open_all};

@@ -86,11 +86,11 @@ impl Target {
         let name = format!("job {} instance {}", self.job(), self.labels.instance);
         match self.health.as_str() {
             "up" => {}
-            "unknown" => return Some(format!("{name} was not scraped yet")),
+            "unknown" => return Some(format!("{name} was not scraped yet (health is unknown)")),
             health => {
                 let error = first_line(self.last_error.as_bytes());
-                let error = if error.is_empty() { "no error is given" } else { error.as_str() };
-                return Some(format!("{name} is {health}: {error}"));
+                let error = if error.is_empty() { "lastError is empty" } else { error.as_str() };
+                return Some(format!("{name}: health is {health}: {error}"));
             }
         }
         let interval = scalar::milliseconds(&self.scrape_interval).unwrap_or(DEFAULT_INTERVAL_MS);
@@ -169,7 +169,7 @@ pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) 
     for job in jobs {
         let mut of_job = targets.iter().filter(|target| target.job() == job).peekable();
         if of_job.peek().is_none() {
-            complaints.push(format!("job {job} has no target"));
+            complaints.push(format!("job {job} has no target (no scrapePool of that name)"));
             remedies.push(format!(
                 "See whether job {job} is in the running configuration, and what its service discovery finds."
             ));
@@ -308,7 +308,10 @@ pub fn alertmanagers(service: &str, answer: &Answer) -> Verdict {
     let urls = |list: &[Alertmanager]| list.iter().map(|one| one.url.clone()).collect::<Vec<_>>().join(", ");
     if !found.dropped_alertmanagers.is_empty() {
         return Verdict::not_yet(
-            format!("{service} dropped the Alertmanager {}", urls(&found.dropped_alertmanagers)),
+            format!(
+                "{service} dropped the Alertmanager {} (droppedAlertmanagers)",
+                urls(&found.dropped_alertmanagers)
+            ),
             "Look at the relabelling below alerting.alertmanagers in prometheus.yml.",
         );
     }

@@ -52,8 +52,8 @@ pub fn judge(service: &str, query: &str, remedy: &str, answer: &Answer) -> Verdi
         Err(verdict) => return verdict,
     };
     match samples.iter().find(|sample| sample.value.1 != "1") {
-        Some(other) => Verdict::not_yet(format!("{query} is {}", other.value.1), remedy),
-        None if samples.is_empty() => Verdict::not_yet(format!("{query} has no sample"), remedy),
+        Some(other) => Verdict::not_yet(format!("{query}: value is {}, not 1", other.value.1), remedy),
+        None if samples.is_empty() => Verdict::not_yet(format!("{query}: result is empty"), remedy),
         None => Verdict::Holds(format!("{query} is 1")),
     }
 }
@@ -80,13 +80,13 @@ mod tests {
     fn only_ones_hold() {
         insta::assert_snapshot!(judged("\"0\"", "\"1\""), @"holds: up is 1");
         insta::assert_snapshot!(judged("\"0\"", "\"0\""), @r"
-        not yet: up is 0
+        not yet: up: value is 0, not 1
         Start it.
         ");
         let mut answer = recorded("prometheus-2.42/query-up");
         answer.body = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_vec();
         insta::assert_snapshot!(show(&judge("prometheus", "up", "Start it.", &answer)), @r"
-        not yet: up has no sample
+        not yet: up: result is empty
         Start it.
         ");
         insta::assert_snapshot!(show(&judge("prometheus", "up", "Start it.", &recorded("prometheus-2.42/query-bad"))), @r#"
