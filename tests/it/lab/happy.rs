@@ -1,6 +1,7 @@
 //! What a deploy does when all goes well.
 
 use super::{Lab, vps};
+use crate::schema;
 
 #[test]
 fn a_second_deploy_says_so_and_touches_nothing() {
@@ -63,8 +64,7 @@ fn verify_prints_a_table_and_json() {
     }
     let run = lab.provision(&["verify", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
-    let lines: Vec<serde_json::Value> =
-        run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let lines = schema::valid(&run.stdout);
     assert!(lines.iter().all(|line| line["version"] == 1));
     assert!(
         lines
