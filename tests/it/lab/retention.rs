@@ -19,11 +19,12 @@ fn ago(days: i64) -> i64 {
 /// Makes a block with ten minutes of `metric` after a time, beside Prometheus' own in its volume but
 /// where it does not look, and gives the block's name.
 fn make_block(metric: &str, time: i64) -> String {
-    let samples: String = (0..10).map(|minute| format!("{metric} 1 {}\\n", time + 60 * minute)).collect();
+    let line = |minute: i64| format!("{metric} 1 {}", time + 60 * minute);
+    let samples = (0..10).map(line).collect::<Vec<_>>().join("\\n");
     // The root of the container is read-only, and promtool wants room beside.
     vps(&format!(
         "docker exec -e TMPDIR=/prometheus/backfill {CONTAINER} sh -euc 'mkdir -p /prometheus/backfill/{time}; \
-         printf \"# TYPE {metric} gauge\\n{samples}# EOF\\n\" >/prometheus/backfill/samples; \
+         printf \"# TYPE {metric} gauge\\n{samples}\\n# EOF\\n\" >/prometheus/backfill/samples; \
          promtool tsdb create-blocks-from openmetrics /prometheus/backfill/samples /prometheus/backfill/{time} >&2; \
          ls /prometheus/backfill/{time} | grep -x \"[0-9A-Z]\\{{26\\}}\"'"
     ))
