@@ -114,9 +114,10 @@ impl Activate<'_> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
         let timeout = self.loaded.environment.deploy.verify_timeout;
         let name = self.name();
+        let wanted = plan::after(&self.loaded.checks, plan, activation.begun());
         let (checks, state) = loop {
             let asked = async {
-                let (checks, session) = (&self.loaded.checks, &link.session);
+                let (checks, session) = (&wanted, &link.session);
                 let (opened, events) = (std::mem::take(&mut opened), self.events);
                 let checks = reach::ask(self.loaded, &name, session, checks, opened, timeout, events);
                 tokio::join!(checks, host::probe(session, self.host, &self.loaded.environment))

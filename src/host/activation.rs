@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::Timestamp;
+
 use super::log::{self, Entry};
 use super::scripts;
 use crate::error::{Error, Kind, Result};
@@ -49,6 +51,7 @@ pub struct Activation {
     lines: Lines,
     /// How many lines of the log were read.
     read: u64,
+    begun: Option<Timestamp>,
     errors: Vec<(String, String)>,
     container_log: Vec<String>,
     complaints: String,
@@ -118,10 +121,17 @@ impl Activation {
             host,
             lines,
             read: 0,
+            begun: None,
             errors: Vec::new(),
             container_log: Vec::new(),
             complaints: String::new(),
         }
+    }
+
+    /// When it began, by the host's clock, which is not ours; `None` before the host said it holds the lock.
+    #[must_use]
+    pub fn begun(&self) -> Option<Timestamp> {
+        self.begun
     }
 
     /// Follows until the host waits for an answer (`None`) or has ended.
@@ -142,7 +152,7 @@ impl Activation {
                 Entry::Event(event) => {
                     let _ = events.send(event);
                 }
-                Entry::Started => {}
+                Entry::Started(begun) => self.begun = begun,
                 Entry::Error { word, text } => self.errors.push((word, text)),
                 Entry::ContainerLog { service, text } => {
                     self.container_log.push(format!("{service} | {text}"));

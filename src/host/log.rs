@@ -1,5 +1,7 @@
 //! The activation's log, as the host writes it: one line an entry, words separated by tabs.
 
+use jiff::Timestamp;
+
 use crate::event::Event;
 
 /// What a line of the log says.
@@ -7,8 +9,8 @@ use crate::event::Event;
 pub(super) enum Entry {
     /// Something to show.
     Event(Event),
-    /// The supervisor holds the lock.
-    Started,
+    /// The supervisor holds the lock, and began at this time of the host's clock.
+    Started(Option<Timestamp>),
     /// Something went wrong: a word for what, and a text.
     Error {
         /// disk, pull, up, container, unseal …
@@ -44,7 +46,7 @@ pub(super) fn parse(host: &str, line: &str) -> Entry {
     let rest = words.collect::<Vec<_>>().join(" ");
     let host = host.to_owned();
     match kind.as_str() {
-        "started" => Entry::Started,
+        "started" => Entry::Started(rest.parse().ok().and_then(|time| Timestamp::from_second(time).ok())),
         "waiting" => Entry::Waiting,
         "returning" => Entry::Returning,
         "outcome" => Entry::Outcome(first),
@@ -78,6 +80,9 @@ mod tests {
     #[test]
     fn lines_become_what_they_say() {
         assert_eq!(parse("vps", "outcome\tdeployed\n"), Entry::Outcome("deployed".to_owned()));
+        let begun = Timestamp::from_second(1_795_500_000).unwrap();
+        assert_eq!(parse("vps", "started\t0123abcd\t1795500000"), Entry::Started(Some(begun)));
+        assert_eq!(parse("vps", "started\t0123abcd"), Entry::Started(None));
         assert_eq!(
             parse("vps", "compose\tup\t Container koprogo-grafana-1  Started"),
             Entry::Event(Event::Progress {

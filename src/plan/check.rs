@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A statement about the running stack.
@@ -59,6 +60,10 @@ pub enum Question {
         /// The configuration as sent, YAML text. Secret-free.
         #[serde(with = "lines")]
         sent: String,
+        /// The last reload must have succeeded since this time of the host's clock. Only in a deploy that reloads
+        /// the service, see [`Check::reloaded_since`]; never stored.
+        #[serde(skip)]
+        since: Option<Timestamp>,
     },
     /// Prometheus: at least one Alertmanager is connected, none dropped.
     Alertmanagers {
@@ -225,6 +230,16 @@ impl Check {
             | Question::LogLine { port, .. }
             | Question::Panels { port, .. } => *port,
         }
+    }
+
+    /// The same check of a service that was told to reload at `since` or later, by the host's clock: what the
+    /// service says of its last reload must be of that time. Of a check that asks no such thing, itself.
+    #[must_use]
+    pub fn reloaded_since(mut self, time: Timestamp) -> Self {
+        if let Question::Configuration { since, .. } = &mut self.question {
+            *since = Some(time);
+        }
+        self
     }
 
     /// The secret that the check logs in with.

@@ -1,8 +1,10 @@
 //! Derives the checks of a release: nothing is asked of a component that it does not have.
 
+use jiff::Timestamp;
+
 use crate::error::{Place, Problem};
 use crate::plan::check::{Check, ConfigurationOf, Question, SentRule};
-use crate::plan::panels;
+use crate::plan::{Plan, Step, panels};
 use crate::stack::{Release, Service, Verify, has_extension, is_yaml};
 use crate::yaml::{Document, Value};
 
@@ -30,6 +32,23 @@ pub fn checks(release: &Release) -> Result<Vec<Check>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(checks) } else { Err(problems) }
+}
+
+/// `checks` as they are asked after an activation of `plan` that began at `begun`, by the host's clock: a service that
+/// it tells to reload must have reloaded since. One whose container is made anew read its files when it started, and
+/// its label says of which release it is.
+#[must_use]
+pub fn after(checks: &[Check], plan: &Plan, begun: Option<Timestamp>) -> Vec<Check> {
+    let is_told = |check: &Check| {
+        plan.forward
+            .iter()
+            .any(|step| matches!(step, Step::Signal { service, .. } if *service == check.service))
+    };
+    let one = |check: &Check| match begun.filter(|_| is_told(check)) {
+        Some(begun) => check.clone().reloaded_since(begun),
+        None => check.clone(),
+    };
+    checks.iter().map(one).collect()
 }
 
 /// The checks of a release that act or take a while (`provision verify --probes`). `nonce` is a word that
@@ -90,7 +109,12 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ready(*port, "/-/ready"),
                 (
                     "configuration",
-                    Question::Configuration { port: *port, of: ConfigurationOf::Prometheus, sent },
+                    Question::Configuration {
+                        port: *port,
+                        of: ConfigurationOf::Prometheus,
+                        sent,
+                        since: None,
+                    },
                 ),
                 ("rules", {
                     let (groups, rules) = rule_groups(release, service, config, &document)?;
@@ -117,7 +141,12 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 ready(*port, "/-/ready"),
                 (
                     "configuration",
-                    Question::Configuration { port: *port, of: ConfigurationOf::Alertmanager, sent },
+                    Question::Configuration {
+                        port: *port,
+                        of: ConfigurationOf::Alertmanager,
+                        sent,
+                        since: None,
+                    },
                 ),
             ])
         }

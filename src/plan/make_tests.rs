@@ -1,10 +1,12 @@
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 
-use super::super::generate;
+use super::super::check::{Check, ConfigurationOf, Question};
 use super::super::testing::{Sketch, fingerprints, generated, name, release, running, scripts};
+use super::super::{after, generate};
 use super::*;
 use crate::stack::File;
 
@@ -252,6 +254,29 @@ fn the_way_back_of_an_update_is_the_old_release() {
     file s0/rules/a.yml: changed
     file s1/conf.yml: changed
     ");
+}
+
+#[test]
+fn only_a_service_that_is_told_to_reload_must_have_reloaded_since() {
+    let release = two();
+    let of = ConfigurationOf::Prometheus;
+    let check = |service: String| Check {
+        name: format!("{service}.configuration"),
+        question: Question::Configuration { port: 1, of, sent: String::new(), since: None },
+        service,
+    };
+    let checks: Vec<Check> = release.services.keys().cloned().map(check).collect();
+    let mut changed = release.clone();
+    let told = name(0);
+    change(&mut changed, &format!("{told}/rules/a.yml"));
+    let plan = plan(&changed, &running(&release, &generated(&release)));
+    assert_eq!(with_action(&plan, "reload"), BTreeSet::from([told.clone()]));
+    let begun = Timestamp::from_second(1_795_500_000).unwrap();
+    for check in after(&checks, &plan, Some(begun)) {
+        let Question::Configuration { since, .. } = check.question else { panic!("another question") };
+        assert_eq!(since, (check.service == told).then_some(begun), "{}", check.service);
+    }
+    assert_eq!(after(&checks, &plan, None), checks);
 }
 
 #[test]

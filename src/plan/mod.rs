@@ -24,7 +24,7 @@ mod usage;
 
 pub use bundle::{Bundle, archive};
 pub use changes::{Changes, FileChange, ImageChange, SecretChange, ServiceChange};
-pub use checks::{checks, probes};
+pub use checks::{after, checks, probes};
 pub use fits::{Unfit, unfit};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
 pub use make::{Plan, make};

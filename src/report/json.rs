@@ -160,3 +160,7 @@ pub(super) fn outcome(host: &str, outcome: Outcome) -> String {
 pub(super) fn end(code: ExitCode) -> String {
     line(&Last::End { exit_code: code as u8, meaning: code })
 }
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

@@ -26,9 +26,15 @@ pub mod verdict;
 mod client;
 mod join;
 mod promql;
+mod proxied;
+mod reload;
 mod scalar;
 
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod recorded_checks;
+#[cfg(test)]
+mod recorded_tests;
 
 pub use run::{Forward, Opened, Run, open_all};

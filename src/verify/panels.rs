@@ -1,7 +1,8 @@
 //! Grafana: whether the panels' queries give data, asked as a browser asks.
 //!
 //! `/api/ds/query` is there from Grafana 8 on
-//! (<https://grafana.com/docs/grafana/latest/developers/http_api/data_source/#query-a-data-source>).
+//! (<https://grafana.com/docs/grafana/latest/developers/http_api/data_source/#query-a-data-source>); one that has
+//! none is asked as `proxied` says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::grafana;
 use super::http::Answer;
-use super::verdict::{Verdict, count, few, first_line, see_log};
+use super::verdict::{Verdict, count, few, first_line, message, see_log};
 use crate::plan::check::PanelQuery;
 
 /// Where queries are asked.
@@ -79,16 +80,37 @@ struct Data {
     values: Vec<Vec<Value>>,
 }
 
-impl Outcome {
-    fn is_empty(&self) -> bool {
-        self.frames.iter().all(|frame| frame.data.values.iter().all(Vec::is_empty))
+/// What became of one query.
+pub(super) enum Given {
+    /// It gave data.
+    Data,
+    /// It was answered, with nothing.
+    Nothing,
+    /// It was not answered; why.
+    Error(String),
+}
+
+impl From<&Outcome> for Given {
+    fn from(outcome: &Outcome) -> Self {
+        if !outcome.error.is_empty() {
+            return Given::Error(first_line(outcome.error.as_bytes()));
+        }
+        let nothing = outcome.frames.iter().all(|frame| frame.data.values.iter().all(Vec::is_empty));
+        if nothing { Given::Nothing } else { Given::Data }
     }
+}
+
+/// Whether this Grafana has no [`QUERY`]: it answers as for any path that it does not know. What it says of a
+/// datasource that is not there has more words.
+#[must_use]
+pub fn is_no_question(answer: &Answer) -> bool {
+    answer.status == 404 && message(answer).eq_ignore_ascii_case("not found")
 }
 
 /// Judges the answers to all [`batches`]: no query fails, and each gives data but those that may be empty.
 #[must_use]
 pub fn judge(service: &str, user: &str, secret: &str, batches: &[(Vec<&PanelQuery>, Answer)]) -> Verdict {
-    let (mut broken, mut empty, mut excused, mut total) = (Vec::new(), Vec::new(), 0, 0);
+    let mut given = Vec::new();
     for (batch, answer) in batches {
         // What failed in part is 207 or 400, and tells what in the same shape.
         let parsed = match answer.status {
@@ -104,19 +126,23 @@ pub fn judge(service: &str, user: &str, secret: &str, batches: &[(Vec<&PanelQuer
             });
         };
         for (index, query) in batch.iter().enumerate() {
-            total += 1;
-            let name = format!("{}: {}", query.dashboard, query.panel);
-            match parsed.results.get(&format!("Q{index}")) {
-                None => broken.push(format!("{name}: no answer")),
-                Some(result) if !result.error.is_empty() => {
-                    broken.push(format!("{name}: {}", first_line(result.error.as_bytes())));
-                }
-                Some(result) if result.is_empty() && query.may_be_empty.is_empty() => {
-                    empty.push(format!("{name}: no data"));
-                }
-                Some(result) if result.is_empty() => excused += 1,
-                Some(_) => {}
-            }
+            let result = parsed.results.get(&format!("Q{index}"));
+            given.push((*query, result.map_or_else(|| Given::Error("no answer".to_owned()), Given::from)));
+        }
+    }
+    tell(service, &given)
+}
+
+/// The verdict on all queries: none failed, and each gave data but those that may be empty.
+pub(super) fn tell(service: &str, given: &[(&PanelQuery, Given)]) -> Verdict {
+    let (mut broken, mut empty, mut excused) = (Vec::new(), Vec::new(), 0);
+    for (query, given) in given {
+        let name = format!("{}: {}", query.dashboard, query.panel);
+        match given {
+            Given::Data => {}
+            Given::Error(why) => broken.push(format!("{name}: {why}")),
+            Given::Nothing if query.may_be_empty.is_empty() => empty.push(format!("{name}: no data")),
+            Given::Nothing => excused += 1,
         }
     }
     let mut complaints = broken.clone();
@@ -126,7 +152,7 @@ pub fn judge(service: &str, user: &str, secret: &str, batches: &[(Vec<&PanelQuer
     complaints.retain(|complaint| seen.insert(complaint.clone()));
     if complaints.is_empty() {
         let also = if excused == 0 { String::new() } else { format!("; {excused} rightly without data") };
-        return Verdict::Holds(format!("{total} queries answered{also}"));
+        return Verdict::Holds(format!("{} queries answered{also}", given.len()));
     }
     let remedy = if broken.is_empty() {
         "Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? \
@@ -199,12 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn a_grafana_without_the_question_is_too_old() {
-        let old = recorded("grafana-7.5.5/datasource-health");
-        let queries = [query("CPU", "up", "")];
-        let batches: Vec<_> = batches(&queries).into_iter().map(|batch| (batch, old.clone())).collect();
-        insta::assert_snapshot!(show(&judge("grafana", "admin", "p", &batches)), @r"
-        refused: grafana: 404 from /api/ds/query, Not found
+    fn a_datasource_that_is_not_there_is_no_old_grafana() {
+        assert!(is_no_question(&recorded("grafana-7.5.5/datasource-health")));
+        assert!(!is_no_question(&answer(404, r#"{"message":"Data source not found"}"#)));
+        insta::assert_snapshot!(look(404, r#"{"message":"Data source not found"}"#), @r"
+        refused: grafana: 404 from /api/ds/query, Data source not found
         Something else may listen on that port, or grafana serves below another path: compare the ports and URLs of grafana in the compose file.
         ");
     }

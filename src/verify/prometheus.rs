@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::configuration;
 use super::http::Answer;
+use super::reload;
 use super::scalar;
 use super::verdict::{Verdict, count, few, first_line, json, see_log, unless_ok};
 
@@ -44,7 +45,7 @@ struct Target {
     #[serde(default)]
     scrape_pool: String,
     last_error: String,
-    #[serde(deserialize_with = "timestamp")]
+    #[serde(deserialize_with = "last_scrape")]
     last_scrape: Timestamp,
     health: String,
     #[serde(default)]
@@ -59,10 +60,19 @@ struct Labels {
     instance: String,
 }
 
-fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+fn last_scrape<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    timestamp(deserializer, "lastScrape")
+}
+
+fn last_config_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    timestamp(deserializer, "lastConfigTime")
+}
+
+/// The error names `field`: serde itself only knows the column.
+fn timestamp<'de, D: Deserializer<'de>>(deserializer: D, field: &str) -> Result<Timestamp, D::Error> {
     String::deserialize(deserializer)?
         .parse()
-        .map_err(|error| serde::de::Error::custom(format!("lastScrape: {error}")))
+        .map_err(|error| serde::de::Error::custom(format!("{field}: {error}")))
 }
 
 impl Target {
@@ -76,11 +86,11 @@ impl Target {
         let name = format!("job {} instance {}", self.job(), self.labels.instance);
         match self.health.as_str() {
             "up" => {}
-            "unknown" => return Some(format!("{name} was not scraped yet")),
+            "unknown" => return Some(format!("{name} was not scraped yet (health is unknown)")),
             health => {
                 let error = first_line(self.last_error.as_bytes());
-                let error = if error.is_empty() { "no error is given" } else { error.as_str() };
-                return Some(format!("{name} is {health}: {error}"));
+                let error = if error.is_empty() { "lastError is empty" } else { error.as_str() };
+                return Some(format!("{name}: health is {health}: {error}"));
             }
         }
         let interval = scalar::milliseconds(&self.scrape_interval).unwrap_or(DEFAULT_INTERVAL_MS);
@@ -159,7 +169,7 @@ pub fn targets(service: &str, jobs: &[String], answer: &Answer, now: Timestamp) 
     for job in jobs {
         let mut of_job = targets.iter().filter(|target| target.job() == job).peekable();
         if of_job.peek().is_none() {
-            complaints.push(format!("job {job} has no target"));
+            complaints.push(format!("job {job} has no target (no scrapePool of that name)"));
             remedies.push(format!(
                 "See whether job {job} is in the running configuration, and what its service discovery finds."
             ));
@@ -197,6 +207,9 @@ struct Config {
 #[serde(rename_all = "camelCase")]
 struct Runtime {
     reload_config_success: bool,
+    /// Of the last reload that succeeded, or of the start; whole seconds.
+    #[serde(deserialize_with = "last_config_time")]
+    last_config_time: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -239,22 +252,30 @@ pub fn retention(service: &str, time: Option<&str>, size: Option<&str>, answer: 
     )
 }
 
-/// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded.
+/// Judges [`CONFIG`] and [`RUNTIME`]: what runs means `sent`, and the last reload succeeded; where `since` is given, not
+/// before that time of the host's clock, which is the server's too.
 #[must_use]
-pub fn configuration(service: &str, sent: &str, config: &Answer, runtime: &Answer) -> Verdict {
+pub fn configuration(
+    service: &str,
+    sent: &str,
+    since: Option<Timestamp>,
+    config: &Answer,
+    runtime: &Answer,
+) -> Verdict {
     let refused = unless_ok(service, CONFIG, config).or_else(|| unless_ok(service, RUNTIME, runtime));
     if let Some(verdict) = refused {
         return verdict;
     }
-    let reloaded = match json::<Envelope<Runtime>>(service, RUNTIME, runtime) {
-        Ok(envelope) => envelope.data.reload_config_success,
-        Err(verdict) => return verdict,
-    };
-    if !reloaded {
-        return Verdict::not_yet(
-            format!("{service}: the last reload failed (reloadConfigSuccess is false)"),
-            format!("Its log names the file and the line. {}", see_log(service)),
-        );
+    let Runtime { reload_config_success, last_config_time } =
+        match json::<Envelope<Runtime>>(service, RUNTIME, runtime) {
+            Ok(envelope) => envelope.data,
+            Err(verdict) => return verdict,
+        };
+    if !reload_config_success {
+        return reload::failed(service, "reloadConfigSuccess is false");
+    }
+    if let Some(verdict) = reload::not_since(service, "lastConfigTime", last_config_time, since) {
+        return verdict;
     }
     match json::<Envelope<Config>>(service, CONFIG, config) {
         Ok(envelope) => configuration::judge(service, sent, &envelope.data.yaml),
@@ -287,7 +308,10 @@ pub fn alertmanagers(service: &str, answer: &Answer) -> Verdict {
     let urls = |list: &[Alertmanager]| list.iter().map(|one| one.url.clone()).collect::<Vec<_>>().join(", ");
     if !found.dropped_alertmanagers.is_empty() {
         return Verdict::not_yet(
-            format!("{service} dropped the Alertmanager {}", urls(&found.dropped_alertmanagers)),
+            format!(
+                "{service} dropped the Alertmanager {} (droppedAlertmanagers)",
+                urls(&found.dropped_alertmanagers)
+            ),
             "Look at the relabelling below alerting.alertmanagers in prometheus.yml.",
         );
     }

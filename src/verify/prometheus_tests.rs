@@ -44,7 +44,7 @@ fn targets_that_are_up_hold_and_others_are_mentioned() {
 fn a_target_that_is_down_is_named_with_its_error() {
     let recorded = recorded("prometheus-2.42/targets");
     insta::assert_snapshot!(look(&["dead", "loki"], &recorded), @r#"
-    not yet: job dead instance 127.0.0.1:1 is down: Get "http://127.0.0.1:1/metrics": dial tcp 127.0.0.1:1: connect: connection refused
+    not yet: job dead instance 127.0.0.1:1: health is down: Get "http://127.0.0.1:1/metrics": dial tcp 127.0.0.1:1: connect: connection refused
     Nothing answers for job dead: see whether its service runs (`provision verify`), then its log.
     "#);
 }
@@ -53,11 +53,11 @@ fn a_target_that_is_down_is_named_with_its_error() {
 fn each_changed_field_of_a_target_is_named() {
     let down = "\"health\":\"down\"";
     insta::assert_snapshot!(look_changed("\"health\":\"up\"", down), @r"
-    not yet: job cadvisor instance 127.0.0.1:8082 is down: no error is given
+    not yet: job cadvisor instance 127.0.0.1:8082: health is down: lastError is empty
     Read the log of the service behind job cadvisor: prometheus reached it, and could not use what it answered.
     ");
     insta::assert_snapshot!(look_changed("\"health\":\"up\"", "\"health\":\"unknown\""), @r"
-    not yet: job cadvisor instance 127.0.0.1:8082 was not scraped yet
+    not yet: job cadvisor instance 127.0.0.1:8082 was not scraped yet (health is unknown)
     prometheus asks it for the first time within its interval: look again with `provision verify`.
     ");
     insta::assert_snapshot!(look_changed("2026-11-22T06:05:08", "2026-11-22T06:04:08"), @r"
@@ -65,7 +65,7 @@ fn each_changed_field_of_a_target_is_named() {
     prometheus fell behind with scraping: look whether it lacks CPU or memory. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(look_changed("\"scrapePool\":\"cadvisor\"", "\"scrapePool\":\"other\""), @r"
-    not yet: job cadvisor has no target
+    not yet: job cadvisor has no target (no scrapePool of that name)
     See whether job cadvisor is in the running configuration, and what its service discovery finds.
     ");
     insta::assert_snapshot!(look_changed("\"health\":\"up\",", ""), @r"
@@ -145,7 +145,7 @@ fn rules_are_exactly_those_sent() {
     prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(look_rules(&[("g", 2), ("host", 4)], &recorded), @r"
-    not yet: group host is missing
+    not yet: no group has the name host
     prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(look_rules(&[], &recorded), @r"
@@ -158,12 +158,12 @@ fn rules_are_exactly_those_sent() {
 fn each_changed_field_of_a_rule_is_named() {
     let with = |from: &str, to: &str| look_rules(&[("g", 2)], &changed("prometheus-2.42/rules", from, to));
     insta::assert_snapshot!(with("\"health\":\"ok\"", "\"health\":\"err\",\"lastError\":\"many-to-many matching\""), @r"
-    not yet: rule Watchdog of group g: many-to-many matching
+    not yet: rule Watchdog of group g: health is err: many-to-many matching
     Correct the expression in the rules file; `promtool test rules` shows the same error.
     ");
     insta::assert_snapshot!(with("\"health\":\"ok\"", "\"health\":\"unknown\""), @"holds: 2 rules in 1 group; 1 not evaluated yet");
     insta::assert_snapshot!(with("\"name\":\"g\"", "\"name\":\"h\""), @r"
-    not yet: group g is missing; group h is not of this release
+    not yet: no group has the name g; group h is not of this release
     prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(with("\"health\":\"ok\",", ""), @r"
@@ -184,7 +184,7 @@ fn groups_of_one_name_in_two_files_are_told_apart() {
 }
 
 fn look_config(config: &Answer, runtime: &Answer) -> String {
-    show(&configuration("prometheus", SENT, config, runtime))
+    show(&configuration("prometheus", SENT, None, config, runtime))
 }
 
 #[test]
@@ -201,6 +201,14 @@ fn the_recorded_configuration_means_what_was_sent() {
     insta::assert_snapshot!(look_config(&config, &failed), @r"
     not yet: prometheus: the last reload failed (reloadConfigSuccess is false)
     Its log names the file and the line. Read what the service says: `provision logs prometheus`.
+    ");
+    // A deploy that reloads it asks for a reload since it began; the recorded one was at 06:01:35.
+    let since =
+        |time: &str| show(&configuration("prometheus", SENT, Some(time.parse().unwrap()), &config, &runtime));
+    assert_eq!(since("2026-11-22T06:01:35Z"), "holds: runs as sent");
+    insta::assert_snapshot!(since("2026-11-22T06:01:36Z"), @r"
+    not yet: prometheus has not reloaded since this deploy began: lastConfigTime is 2026-11-22T06:01:35Z, the deploy began 2026-11-22T06:01:36Z
+    The signal to reload did not reach it, or it is busy. Read what the service says: `provision logs prometheus`.
     ");
     let renamed = changed("prometheus-2.42/status-runtimeinfo", "reloadConfigSuccess", "reloaded");
     insta::assert_snapshot!(look_config(&config, &renamed), @r"
@@ -224,7 +232,7 @@ fn an_alertmanager_is_connected_and_none_dropped() {
     Look at alerting.alertmanagers in prometheus.yml: without it no alert leaves the host.
     ");
     insta::assert_snapshot!(with("droppedAlertmanagers\":[", "droppedAlertmanagers\":[{\"url\":\"http://b:9093\"}"), @r"
-    not yet: prometheus dropped the Alertmanager http://b:9093
+    not yet: prometheus dropped the Alertmanager http://b:9093 (droppedAlertmanagers)
     Look at the relabelling below alerting.alertmanagers in prometheus.yml.
     ");
     insta::assert_snapshot!(with("activeAlertmanagers", "active"), @r"
@@ -303,7 +311,7 @@ fn each_rule_means_what_was_sent() {
     prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "10m", "warning"), @r"
-    not yet: rule Full of group g: for: sent 10m, running 300 s
+    not yet: rule Full of group g: for (duration): sent 10m, running 300 s
     prometheus runs other rules than those sent: see whether rule_files names the mounted folder, and whether its log tells of a failed reload. Read what the service says: `provision logs prometheus`.
     ");
     insta::assert_snapshot!(rule("sum(x) by (a) > 0.9", "300s", "critical"), @r#"

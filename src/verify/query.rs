@@ -8,16 +8,21 @@ use super::verdict::{Verdict, json, unless_ok};
 /// Where a query is asked.
 #[must_use]
 pub fn path(query: &str) -> String {
+    format!("/api/v1/query?query={}", encoded(query))
+}
+
+/// A text as a value in a URL.
+pub(super) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
-    let mut path = "/api/v1/query?query=".to_owned();
-    for byte in query.bytes() {
+    let mut value = String::new();
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            path.push(char::from(byte));
+            value.push(char::from(byte));
         } else {
-            let _ = write!(path, "%{byte:02X}");
+            let _ = write!(value, "%{byte:02X}");
         }
     }
-    path
+    value
 }
 
 #[derive(Deserialize)]
@@ -47,8 +52,8 @@ pub fn judge(service: &str, query: &str, remedy: &str, answer: &Answer) -> Verdi
         Err(verdict) => return verdict,
     };
     match samples.iter().find(|sample| sample.value.1 != "1") {
-        Some(other) => Verdict::not_yet(format!("{query} is {}", other.value.1), remedy),
-        None if samples.is_empty() => Verdict::not_yet(format!("{query} has no sample"), remedy),
+        Some(other) => Verdict::not_yet(format!("{query}: value is {}, not 1", other.value.1), remedy),
+        None if samples.is_empty() => Verdict::not_yet(format!("{query}: result is empty"), remedy),
         None => Verdict::Holds(format!("{query} is 1")),
     }
 }
@@ -75,13 +80,13 @@ mod tests {
     fn only_ones_hold() {
         insta::assert_snapshot!(judged("\"0\"", "\"1\""), @"holds: up is 1");
         insta::assert_snapshot!(judged("\"0\"", "\"0\""), @r"
-        not yet: up is 0
+        not yet: up: value is 0, not 1
         Start it.
         ");
         let mut answer = recorded("prometheus-2.42/query-up");
         answer.body = br#"{"status":"success","data":{"resultType":"vector","result":[]}}"#.to_vec();
         insta::assert_snapshot!(show(&judge("prometheus", "up", "Start it.", &answer)), @r"
-        not yet: up has no sample
+        not yet: up: result is empty
         Start it.
         ");
         insta::assert_snapshot!(show(&judge("prometheus", "up", "Start it.", &recorded("prometheus-2.42/query-bad"))), @r#"

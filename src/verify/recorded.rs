@@ -3,10 +3,22 @@
 use super::http::Answer;
 use super::verdict::Verdict;
 
-/// Reads a recording: status line, headers, blank line, body. `name` is `folder/file` without `.http`.
+/// Where the recordings are.
+pub(super) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings");
+
+/// The text of a recording. `name` is `folder/file` without `.http`.
+pub(super) fn text(name: &str) -> String {
+    let path = format!("{FOLDER}/{name}.http");
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The answer of a recording, by its name as in [`text`].
 pub(super) fn recorded(name: &str) -> Answer {
-    let path = format!("{}/tests/fixtures/recordings/{name}.http", env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    parse(&text(name))
+}
+
+/// An answer as it is kept: status line, content type, blank line, body.
+pub(super) fn parse(text: &str) -> Answer {
     let (head, body) = text.split_once("\n\n").unwrap();
     let mut lines = head.lines();
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();

@@ -49,7 +49,7 @@ impl Rule {
         let lasts = if sent.lasts.is_empty() { "0s" } else { &sent.lasts };
         let running = Duration::try_from_secs_f64(self.duration).unwrap_or_default();
         if scalar::milliseconds(lasts).map(u128::from) != Some(running.as_millis()) {
-            return Some(format!("{name}: for: sent {lasts}, running {} s", running.as_secs()));
+            return Some(format!("{name}: for (duration): sent {lasts}, running {} s", running.as_secs()));
         }
         (self.labels != sent.labels)
             .then(|| format!("{name}: labels: sent {:?}, running {:?}", sent.labels, self.labels))
@@ -74,7 +74,9 @@ pub fn rules(service: &str, groups: &[(String, usize)], sent: &[SentRule], answe
         .iter()
         .flat_map(|group| group.rules.iter().map(move |rule| (group, rule)))
         .filter(|(_, rule)| rule.health == "err")
-        .map(|(group, rule)| format!("rule {} of group {}: {}", rule.name, group.name, rule.last_error))
+        .map(|(group, rule)| {
+            format!("rule {} of group {}: health is err: {}", rule.name, group.name, rule.last_error)
+        })
         .collect();
     let waiting =
         running.iter().flat_map(|group| &group.rules).filter(|rule| rule.health == "unknown").count();
@@ -93,7 +95,7 @@ pub fn rules(service: &str, groups: &[(String, usize)], sent: &[SentRule], answe
                 return running
                     .iter()
                     .any(|group| group.name == sent.group)
-                    .then(|| format!("rule {} of group {} is missing", sent.name, sent.group));
+                    .then(|| format!("no rule of group {} has the name {}", sent.group, sent.name));
             };
             if first.is_none() || of_name.any(|differs| differs.is_none()) { None } else { first }
         })
@@ -102,7 +104,7 @@ pub fn rules(service: &str, groups: &[(String, usize)], sent: &[SentRule], answe
         // Two files may each have a group of one name: one match uses one group up.
         let same = running.iter().position(|group| group.name == *name && group.rules.len() == *expected);
         match same.or_else(|| running.iter().position(|group| group.name == *name)) {
-            None => differences.push(format!("group {name} is missing")),
+            None => differences.push(format!("no group has the name {name}")),
             Some(index) => {
                 let found = running.remove(index).rules.len();
                 if found != *expected {

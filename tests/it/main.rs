@@ -5,5 +5,6 @@
 
 mod lab;
 mod offline;
+mod schema;
 mod stack;
 mod support;

@@ -38,7 +38,7 @@ if [ "$tries" -ge 20 ]; then
 fi
 printf 'process %s, release %s, since %s, by %s\n' "$$" "$id" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$actor" >"$control/holder"
 printf '%s\n' "$nonce" >"$control/holder.nonce"
-say started "$id"
+say started "$id" "$begun"
 
 if [ "$(state_digest)" != "$bound" ]; then
 	say error stale "the host's files changed after it was looked at"

@@ -377,10 +377,10 @@ fn dead(watch: &Watch) {
     let fires = |text: &str| {
         firing().iter().any(|alert| alert.contains("NotificationsFailing") && alert.contains(text))
     };
-    let no_mail = causes::NoMail::new();
-    wait_for("mails fail", Duration::from_secs(120), || fires("\"integration\":\"email\""));
-    drop(no_mail);
     let mut cut_off = Undo::default();
+    causes::no_mail(&mut cut_off);
+    wait_for("mails fail", Duration::from_secs(120), || fires("\"integration\":\"email\""));
+    cut_off.all();
     causes::pause(&mut cut_off, "koprogo-monitoring-alertmanager-1");
     wait_for("Prometheus drops notifications", Duration::from_secs(120), || {
         fires("\"cause\":\"unreachable\"")

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Lab, vps, way};
+use super::{Lab, Run, vps, way};
+use crate::schema;
 
 #[test]
 fn a_second_deploy_says_so_and_touches_nothing() {
@@ -33,17 +34,52 @@ fn a_changed_rule_is_reloaded_and_nothing_is_recreated() {
         "{}",
         plan.stdout
     );
+    let begun: i64 = vps("date +%s").parse().unwrap();
     sent.store(0, Ordering::Relaxed);
-    let run = lab.deploy();
+    let run = lab.provision(&["deploy", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
     let sent = sent.load(Ordering::Relaxed);
     assert!(sent <= 10_000, "{sent} bytes were sent for one changed rule");
     assert_eq!(vps(ids), before);
+    assert!(reloaded_since(&run, "prometheus.configuration") >= begun);
     let rules =
         vps("docker exec koprogo-monitoring-prometheus-1 wget -q -O - http://127.0.0.1:9090/api/v1/rules");
     assert!(
         rules.contains("> 84") || rules.contains(">84") || rules.contains("\\u003e 84"),
         "the new rule does not run"
+    );
+}
+
+/// Since when a check of a deploy with `--output json` wanted its service to have reloaded: seconds since 1970.
+fn reloaded_since(run: &Run, check: &str) -> i64 {
+    let lines = schema::valid(&run.stdout);
+    let finding =
+        lines.iter().map(|line| &line["finding"]).find(|finding| finding["check"] == check).unwrap();
+    let expected = finding["expected"].as_str().unwrap();
+    let (_, since) = expected.split_once("reloaded since ").unwrap_or_else(|| panic!("{expected}"));
+    since.parse::<jiff::Timestamp>().unwrap().as_second()
+}
+
+#[test]
+fn a_changed_mail_is_reloaded_though_the_configuration_is_the_same() {
+    let lab = Lab::take();
+    let mail = lab.path("stack/monitoring/alertmanager/templates/koprogo.tmpl.tera");
+    let text = std::fs::read_to_string(&mail).unwrap();
+    std::fs::write(&mail, format!("{text}{{% raw %}}{{{{ define \"x\" }}}}{{{{ end }}}}{{% endraw %}}\n"))
+        .unwrap();
+    let begun: i64 = vps("date +%s").parse().unwrap();
+    let run = lab.provision(&["deploy", "lab", "--output", "json"]);
+    run.ends_with(0, &[]);
+    assert!(reloaded_since(&run, "alertmanager.configuration") >= begun);
+    // One that cannot be parsed is refused by Alertmanager, and the host goes back.
+    lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 10s");
+    std::fs::write(&mail, format!("{text}{{% raw %}}{{{{ define \"x\" }}}}{{% endraw %}}\n")).unwrap();
+    lab.deploy().ends_with(
+        5,
+        &[
+            "alertmanager.configuration",
+            "the last reload failed (alertmanager_config_last_reload_successful is 0)",
+        ],
     );
 }
 
@@ -70,8 +106,7 @@ fn verify_prints_a_table_and_json() {
     }
     let run = lab.provision(&["verify", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
-    let lines: Vec<serde_json::Value> =
-        run.stdout.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+    let lines = schema::valid(&run.stdout);
     assert!(lines.iter().all(|line| line["version"] == 1));
     assert!(
         lines

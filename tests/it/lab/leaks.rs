@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::secrets::set;
 use super::{Lab, ROOT, Run, container, forms, vps};
+use crate::schema;
 
 /// Each secret, the service that reads it, and the file that it is there.
 const READERS: [(&str, &str, &str); 4] = [
@@ -155,7 +156,11 @@ fn no_secret_is_found_outside_of_tmpfs_in_any_form() {
         &["secrets", "check", "lab"],
         &["secrets", "diff", lab.path("secrets/lab.yml.age").to_str().unwrap()],
     ] {
-        said.push(lab.provision(arguments));
+        let run = lab.provision(arguments);
+        if arguments.contains(&"json") {
+            schema::valid(&run.stdout);
+        }
+        said.push(run);
     }
     let tells = |run: &Run| all.iter().any(|form| run.stdout.contains(form) || run.stderr.contains(form));
     for run in &said {

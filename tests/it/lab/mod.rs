@@ -21,6 +21,7 @@ mod matrix;
 mod panels;
 mod planning;
 mod reboot;
+mod retention;
 mod rollback;
 mod secrets;
 mod status;

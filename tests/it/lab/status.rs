@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Lab, vps, wait_for};
+use crate::schema;
 
 #[test]
 fn status_says_what_runs_and_how_it_is() {
@@ -25,8 +26,8 @@ fn status_says_what_runs_and_how_it_is() {
     );
     let run = lab.provision(&["status", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
-    let line = run.stdout.lines().find(|line| line.contains("\"event\":\"status\"")).unwrap();
-    let status: serde_json::Value = serde_json::from_str(line).unwrap();
+    let lines = schema::valid(&run.stdout);
+    let status = lines.iter().find(|line| line["event"] == "status").unwrap();
     assert_eq!(status["drift"][0]["path"], "prometheus/prometheus.yml");
     let grafana = status["services"].as_array().unwrap().iter().find(|s| s["name"] == "grafana").unwrap();
     assert_eq!(

@@ -3,12 +3,14 @@
 use insta::assert_snapshot;
 use serde_json::Value;
 
+use crate::schema;
 use crate::support::Project;
 
 fn json(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| {
-            let mut value: Value = serde_json::from_str(line).unwrap();
+    schema::valid(text)
+        .into_iter()
+        .map(|mut value| {
+            let line = value.to_string();
             let object = value.as_object_mut().unwrap();
             assert_eq!(object.remove("version"), Some(1.into()), "{line}");
             assert!(
