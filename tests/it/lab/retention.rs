@@ -51,6 +51,7 @@ fn start() {
 }
 
 #[test]
+#[ignore = "long: make test-all"]
 fn what_is_older_than_the_retention_is_gone_after_a_restart() {
     let lab = Lab::take();
     let before = lab.snapshot();
