@@ -2,20 +2,8 @@
 
 use super::*;
 use crate::plan::check::SentRule;
-use crate::verify::recorded::{changed, json as answer, recorded, show};
+use crate::verify::recorded::{PROMETHEUS_SENT as SENT, changed, json as answer, recorded, show};
 use crate::verify::rules::rules;
-
-const SENT: &str = "
-global: {scrape_interval: 5s}
-rule_files: [/etc/prometheus/rules/*.yml]
-alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
-scrape_configs:
-- {job_name: prometheus, static_configs: [{targets: ['127.0.0.1:9090']}]}
-- {job_name: cadvisor, static_configs: [{targets: ['127.0.0.1:8082']}]}
-- {job_name: loki, static_configs: [{targets: ['127.0.0.1:3100']}]}
-- {job_name: grafana, static_configs: [{targets: ['127.0.0.1:3001']}]}
-- {job_name: dead, static_configs: [{targets: ['127.0.0.1:1']}]}
-";
 
 /// When the targets were recorded.
 fn then() -> Timestamp {

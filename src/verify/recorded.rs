@@ -3,6 +3,19 @@
 use super::http::Answer;
 use super::verdict::Verdict;
 
+/// What the recorded Prometheus was configured with.
+pub(super) const PROMETHEUS_SENT: &str = "
+global: {scrape_interval: 5s}
+rule_files: [/etc/prometheus/rules/*.yml]
+alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
+scrape_configs:
+- {job_name: prometheus, static_configs: [{targets: ['127.0.0.1:9090']}]}
+- {job_name: cadvisor, static_configs: [{targets: ['127.0.0.1:8082']}]}
+- {job_name: loki, static_configs: [{targets: ['127.0.0.1:3100']}]}
+- {job_name: grafana, static_configs: [{targets: ['127.0.0.1:3001']}]}
+- {job_name: dead, static_configs: [{targets: ['127.0.0.1:1']}]}
+";
+
 /// Where the recordings are.
 pub(super) const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/recordings");
 

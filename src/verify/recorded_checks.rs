@@ -1,5 +1,6 @@
 //! Test help: checks, and which recordings answer their questions.
 
+use super::recorded::PROMETHEUS_SENT;
 use crate::plan::check::{ConfigurationOf, PanelQuery, Question, SentRule};
 
 /// A check, and which recording answers which question of it: those whose path begins so, the first that fits.
@@ -34,21 +35,10 @@ pub(super) fn rules() -> Asked {
 
 /// In a deploy that reloads it, begun in the second of the recorded reload.
 pub(super) fn prometheus_configuration() -> Asked {
-    let sent = "
-global: {scrape_interval: 5s}
-rule_files: [/etc/prometheus/rules/*.yml]
-alerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:9093']}]}]}
-scrape_configs:
-- {job_name: prometheus, static_configs: [{targets: ['127.0.0.1:9090']}]}
-- {job_name: cadvisor, static_configs: [{targets: ['127.0.0.1:8082']}]}
-- {job_name: loki, static_configs: [{targets: ['127.0.0.1:3100']}]}
-- {job_name: grafana, static_configs: [{targets: ['127.0.0.1:3001']}]}
-- {job_name: dead, static_configs: [{targets: ['127.0.0.1:1']}]}
-";
     let since = Some("2026-11-22T06:01:35Z".parse().unwrap());
     let of = ConfigurationOf::Prometheus;
     asked(
-        Question::Configuration { port: 1, of, sent: sent.to_owned(), since },
+        Question::Configuration { port: 1, of, sent: PROMETHEUS_SENT.to_owned(), since },
         &[
             ("/api/v1/status/config", "prometheus-2.42/status-config"),
             ("/api/v1/status/runtimeinfo", "prometheus-2.42/status-runtimeinfo"),
