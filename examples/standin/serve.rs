@@ -1,5 +1,7 @@
 //! What the servers have in common: the label in every answer, the first line of the log, the end at SIGTERM.
 
+use std::time::Duration;
+
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, HttpServer};
@@ -14,6 +16,10 @@ pub(crate) fn introduce(name: &str) {
     println!("this is a STAND-IN for {name}, made for the lab; it is not {name}");
 }
 
+/// How long a connection may say nothing. Of the three it is Loki that is least patient: its
+/// `http_server_read_timeout` is 30 s by default, Grafana's `read_timeout` and Alloy's have no end.
+const QUIET: Duration = Duration::from_secs(30);
+
 /// Serves at the address until SIGTERM, with a task beside it that ends with the server.
 pub(crate) fn serve<F>(
     name: &'static str,
@@ -27,6 +33,8 @@ where
     actix_web::rt::System::new().block_on(async move {
         let mut server = HttpServer::new(move || App::new().wrap(label(name)).configure(routes.clone()))
             .workers(1)
+            .client_request_timeout(QUIET)
+            .keep_alive(QUIET)
             .shutdown_timeout(3);
         for address in addresses {
             // Go writes `:8080` where it means every address.

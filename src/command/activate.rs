@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use super::interrupt::Interrupt;
 use super::project::Loaded;
-use super::reach::{self, Clock};
+use super::reach::{self, Clock, OverSsh, Reached};
 use super::returned;
 use crate::error::{Error, Kind, Result};
 use crate::event::{self, Event, Stage};
 use crate::host::{self, Activation, Answer, Ended, Order};
 use crate::inventory::Host;
 use crate::plan::check::Finding;
-use crate::plan::{self, HostState, Plan};
-use crate::ssh::{Forwarded, Options, Session};
-use crate::verify::Opened;
+use crate::plan::{self, Plan};
+use crate::ssh::{Options, Session};
+use crate::verify::Connections;
 
 /// The pause before a lost connection is tried again: sshd counts connections that do not log in against us.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(5);
@@ -47,14 +47,9 @@ impl Activate<'_> {
 
     /// Sends the release, follows its activation, proves and confirms it.
     ///
-    /// `opened` are streams for the checks, to containers that stay.
-    pub(super) async fn carry_out(
-        &mut self,
-        session: Session,
-        state: HostState,
-        opened: Opened<Forwarded>,
-        plan: &Plan,
-    ) -> Result<Came> {
+    /// The connections that `reached` has must be to containers that stay.
+    pub(super) async fn carry_out(&mut self, reached: Reached, plan: &Plan) -> Result<Came> {
+        let Reached { session, state, connections } = reached;
         let clock = Clock::start(self.events, &self.name(), Stage::Send);
         let sealed = match (&state.host_key, plan.send_sealed) {
             (Some(key), true) => Some(plan::seal(&self.loaded.release, &self.loaded.secrets, key)?),
@@ -88,8 +83,14 @@ impl Activate<'_> {
         let mut activation = host::start(&session, &order, plan, bundle).await?;
         clock.done(format!("{size} bytes"));
         let clock = Clock::start(self.events, &self.name(), Stage::Activate);
-        let mut link =
-            Link { loaded: self.loaded, host: self.host, events: self.events, session, until: None };
+        let mut link = Link {
+            loaded: self.loaded,
+            host: self.host,
+            events: self.events,
+            session,
+            connections,
+            until: None,
+        };
         if let Some(ended) = self.follow(&mut link, &mut activation, &order).await? {
             match ended.outcome.as_str() {
                 "stale" => Ok(Came::Stale(returned::explain(&ended, &[]))),
@@ -98,7 +99,7 @@ impl Activate<'_> {
             }
         } else {
             clock.done("the host waits for its confirmation");
-            self.prove(&mut link, &mut activation, &order, opened, plan).await
+            self.prove(&mut link, &mut activation, &order, plan).await
         }
     }
 
@@ -108,7 +109,6 @@ impl Activate<'_> {
         link: &mut Link<'_>,
         activation: &mut Activation,
         order: &Order<'_>,
-        mut opened: Opened<Forwarded>,
         plan: &Plan,
     ) -> Result<Came> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
@@ -117,10 +117,10 @@ impl Activate<'_> {
         let wanted = plan::after(&self.loaded.checks, plan, activation.begun());
         let (checks, state) = loop {
             let asked = async {
-                let (checks, session) = (&wanted, &link.session);
-                let (opened, events) = (std::mem::take(&mut opened), self.events);
-                let checks = reach::ask(self.loaded, &name, session, checks, opened, timeout, events);
-                tokio::join!(checks, host::probe(session, self.host, &self.loaded.environment))
+                let probe = host::probe(&link.session, self.host, &self.loaded.environment);
+                let connections = &link.connections;
+                let checks = reach::ask(self.loaded, &name, connections, &wanted, timeout, self.events);
+                tokio::join!(checks, probe)
             };
             let (checks, state) = tokio::select! {
                 both = asked => both,
@@ -263,6 +263,8 @@ struct Link<'a> {
     host: &'a Host,
     events: &'a event::Sender,
     session: Session,
+    /// Those to the host's services, over `session`.
+    connections: Connections<OverSsh>,
     /// When to stop trying; set by the first loss.
     until: Option<tokio::time::Instant>,
 }
@@ -280,6 +282,7 @@ impl Link<'_> {
         loop {
             match reach::connect(&self.loaded.environment, self.host, self.events).await {
                 Ok(session) if tokio::time::Instant::now() < until => {
+                    self.connections = reach::connections(&session);
                     self.session = session;
                     return Ok(());
                 }

@@ -19,7 +19,6 @@ use crate::outcome::Outcome;
 use crate::plan::check::Finding;
 use crate::plan::{self, HostState, Plan, ReleaseId};
 use crate::ssh::Session;
-use crate::verify::Opened;
 
 /// How often a plan is made anew for a host that changes under our hands.
 const PLANS: u32 = 3;
@@ -165,14 +164,15 @@ impl Deploy<'_> {
                 interrupt: interrupt.clone(),
                 findings: Vec::new(),
             };
-            let Reached { session, state, opened } = reached;
-            // A stream to a container that is replaced would lead nowhere.
-            let opened = opened.only(&loaded.checks, |check| {
+            // A connection to a container that is replaced would lead nowhere.
+            for check in &loaded.checks {
                 let change = plan.changes.services.iter().find(|change| change.service == check.service);
-                change.is_none_or(|change| change.action == "reload")
-            });
-            plan.old = self.old(&session, &state, &plan).await;
-            let came = activate.carry_out(session, state, opened, &plan).await;
+                if change.is_some_and(|change| change.action != "reload") {
+                    reached.connections.close(check.port());
+                }
+            }
+            plan.old = self.old(&reached.session, &reached.state, &plan).await;
+            let came = activate.carry_out(reached, &plan).await;
             self.findings = activate.findings;
             match came? {
                 Came::Deployed => return Ok(Outcome::Deployed),
@@ -212,7 +212,7 @@ impl Deploy<'_> {
             let environment = self.goal.environment();
             host::await_lock(&reached.session, self.host, environment, left).await?;
             reached.state = host::probe(&reached.session, self.host, environment).await?;
-            reached.opened = Opened::default();
+            reached.connections = reach::connections(&reached.session);
         }
         Ok(())
     }
@@ -243,12 +243,12 @@ impl Deploy<'_> {
     /// Nothing to do: the instant checks decide.
     async fn unchanged(&mut self, loaded: &Arc<Loaded>, reached: Reached) -> Result<Outcome> {
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
-        let Reached { session, state, opened } = reached;
+        let Reached { session, state, connections } = reached;
         let timeout = loaded.environment.deploy.verify_timeout;
         let (checks, name) = (&loaded.checks, self.name());
         let (found, more) = tokio::join!(
             reach::containers(loaded, self.host, &session, state, timeout, self.events),
-            reach::ask(loaded, &name, &session, checks, opened, timeout, self.events)
+            reach::ask(loaded, &name, &connections, checks, timeout, self.events)
         );
         self.findings = found;
         self.findings.extend(more);

@@ -14,7 +14,7 @@ use crate::plan::check::{Check, Finding, Question, Status};
 use crate::ssh::Session;
 use crate::stack::Verify;
 use crate::verify::test_alert::TestAlert;
-use crate::verify::{Opened, exposure, overhead, test_alert};
+use crate::verify::{Connections, exposure, overhead, test_alert};
 
 /// How long CPU time is watched.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -67,6 +67,7 @@ pub(super) struct Place<'a> {
     pub loaded: &'a Arc<Loaded>,
     pub host: &'a Host,
     pub session: &'a Session,
+    pub connections: &'a Connections<reach::OverSsh>,
     pub timeout: Duration,
     pub events: &'a Sender,
 }
@@ -107,9 +108,9 @@ impl Place<'_> {
                 }
             }
         }
-        let (host, opened) = (self.host.name.to_string(), Opened::default());
+        let host = self.host.name.to_string();
         let asked =
-            reach::ask(self.loaded, &host, self.session, &checks, opened, self.timeout, self.events).await;
+            reach::ask(self.loaded, &host, self.connections, &checks, self.timeout, self.events).await;
         findings.extend(asked);
         findings
     }
@@ -165,7 +166,7 @@ impl Place<'_> {
         let (service, port) = probes.alertmanager.as_ref().filter(|_| probes.has(test_alert::NAME))?;
         let test = TestAlert {
             host: &self.host.name.to_string(),
-            forward: &reach::OverSsh(self.session.clone()),
+            connections: self.connections,
             port: *port,
             service,
             nonce: &probes.nonce,

@@ -12,8 +12,8 @@ use crate::host;
 use crate::inventory::{Environment, Host};
 use crate::plan::HostState;
 use crate::plan::check::{Check, Finding, Status};
-use crate::ssh::{self, Forwarded, Line, Options, Session};
-use crate::verify::{Forward, Opened, Run, containers, exposure, select};
+use crate::ssh::{self, Line, Options, Session};
+use crate::verify::{Connections, Forward, Run, containers, exposure, select};
 
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -73,8 +73,8 @@ pub(super) async fn connect(
 pub(super) struct Reached {
     pub session: Session,
     pub state: HostState,
-    /// Streams that were opened while the host was probed.
-    pub opened: Opened<Forwarded>,
+    /// The connections to its services; the first were opened while the host was probed.
+    pub connections: Connections<OverSsh>,
 }
 
 /// Connects, probes, and opens the streams of `checks` at the same time: what costs is round trips.
@@ -89,12 +89,11 @@ pub(super) async fn reach(
 ) -> Result<Reached> {
     let session = connect(environment, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
-    let forward = OverSsh(session.clone());
-    let (state, opened) =
-        tokio::join!(host::probe(&session, host, environment), crate::verify::open_all(checks, &forward));
+    let connections = connections(&session);
+    let (state, ()) = tokio::join!(host::probe(&session, host, environment), connections.open_for(checks));
     let state = state?;
     clock.done(looks(&state));
-    Ok(Reached { session, state, opened })
+    Ok(Reached { session, state, connections })
 }
 
 /// What was found, in a few words.
@@ -243,24 +242,28 @@ impl Forward for OverSsh {
     }
 }
 
-/// Asks checks over a session until they hold or `timeout` is over.
+/// Connections to the services of the host that `session` leads to, none yet.
+pub(super) fn connections(session: &Session) -> Connections<OverSsh> {
+    Connections::new(OverSsh(session.clone()))
+}
+
+/// Asks checks until they hold or `timeout` is over.
 pub(super) async fn ask(
     loaded: &Arc<Loaded>,
     host: &str,
-    session: &Session,
+    connections: &Connections<OverSsh>,
     checks: &[Check],
-    opened: Opened<Forwarded>,
     timeout: Duration,
     events: &event::Sender,
 ) -> Vec<Finding> {
     let login = |name: &str| -> Option<SecretString> { loaded.secrets.get(name).cloned() };
     let run = Run {
         host,
-        forward: &OverSsh(session.clone()),
+        connections,
         login: &login,
         deadline: tokio::time::Instant::now() + timeout,
         now: jiff::Timestamp::now(),
         events,
     };
-    run.checks(checks, opened).await
+    run.checks(checks).await
 }

@@ -12,7 +12,6 @@ use crate::inventory::Host;
 use crate::plan::Plan;
 use crate::plan::check::{Check, Finding};
 use crate::ssh::Session;
-use crate::verify::Opened;
 
 /// The error for how an activation ended; `failed` are the checks that did not hold.
 pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
@@ -139,7 +138,7 @@ pub(super) async fn prove_old(
     };
     let outside =
         |finding: &Finding| failed.iter().any(|other| other.check == finding.check) || unwell(finding);
-    let findings = reach::ask(loaded, &name, session, &asked, Opened::default(), timeout, events).await;
+    let findings = reach::ask(loaded, &name, &reach::connections(session), &asked, timeout, events).await;
     let failing: Vec<&Finding> = findings.iter().filter(|finding| finding.fails()).collect();
     let new: Vec<String> =
         failing.iter().filter(|f| !outside(f)).map(|f| format!("{}: {}", f.check, f.found)).collect();

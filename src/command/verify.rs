@@ -167,7 +167,7 @@ async fn verify(
     events: &Sender,
 ) -> Result<Vec<Finding>> {
     let name = host.name.to_string();
-    let Reached { session, state, opened } =
+    let Reached { session, state, connections } =
         reach::reach(&loaded.environment, &wanted.checks, host, events).await?;
     let loaded = &loaded.on(&state)?;
     let Some(current) = &state.current else {
@@ -185,12 +185,13 @@ async fn verify(
     }
     let clock = Clock::start(events, &name, Stage::Verify);
     let timeout = wanted.timeout;
-    let probes = probes::Place { loaded, host, session: &session, timeout, events };
+    let probes =
+        probes::Place { loaded, host, session: &session, connections: &connections, timeout, events };
     let ports = exposure::ports(&loaded.release, &state);
     let takes = |name: &str| wanted.selection.takes(name);
     let (mut findings, more, others) = tokio::join!(
         reach::containers_of(loaded, host, (&session, state), timeout, events, &takes),
-        reach::ask(loaded, &name, &session, &wanted.checks, opened, timeout, events),
+        reach::ask(loaded, &name, &connections, &wanted.checks, timeout, events),
         probes.run(&wanted.probes, &ports)
     );
     findings.extend(more);

@@ -109,7 +109,7 @@ impl Own {
 
     /// Runs the host's copy; where that is no copy of this version the command ends with [`NOT_THERE`].
     pub(super) fn kept(&self, host: &Host, environment: &Environment, args: &[&str]) -> Command {
-        let digest = crate::stack::digest(self.text.as_bytes());
+        let digest = crate::stack::short_digest(self.text.as_bytes());
         let command = Command::script(include_str!("scripts/installed.sh"))
             .arg(&environment.remote.path)
             .arg(self.name)

@@ -13,7 +13,7 @@ use crate::stack::Release;
 pub struct Bundle {
     /// The tar archive, packed with gzip.
     pub archive: Vec<u8>,
-    /// Its SHA-256. The host refuses a stream of another size or digest: a tar that is cut at a member's end
+    /// The first half of its SHA-256, 32 hex digits. The host refuses a stream of another size or digest: a tar that is cut at a member's end
     /// unpacks without an error.
     pub digest: String,
 }
@@ -97,7 +97,7 @@ pub fn archive(
     let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     packer.write_all(&unpacked).map_err(|error| broken(&error))?;
     let archive = packer.finish().map_err(|error| broken(&error))?;
-    let digest = crate::stack::digest(&archive);
+    let digest = crate::stack::short_digest(&archive);
     Ok(Bundle { archive, digest })
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::plan::check::Question;
     use crate::secrets::Secrets;
-    use crate::stack::{File, digest};
+    use crate::stack::{File, digest, short_digest};
 
     const VALUE: &str = "Zk3mPq8vLw2xRt6yBn4c";
     const HOST_KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPgzDy1fXzCx/tms8FoIGAbEMCOBhwPX+J5ZWVtnxNAw";
@@ -181,7 +181,7 @@ mod tests {
                 "release/files/s0/rules/a.yml 644",
             ]
         );
-        assert_eq!(bundle.digest, digest(&bundle.archive));
+        assert_eq!(bundle.digest, short_digest(&bundle.archive));
         let holds = |text: &[u8]| {
             members.iter().any(|(_, _, content)| content.windows(text.len()).any(|window| window == text))
         };

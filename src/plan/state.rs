@@ -87,7 +87,7 @@ pub struct HostState {
     pub docker_free: u64,
     /// The release that runs.
     pub current: Option<ReleaseId>,
-    /// SHA-256 over the current release's name and all files: what a plan is bound to.
+    /// The first half of the SHA-256 over the current release's name and all files: what a plan is bound to.
     pub digest: String,
     /// Files in the remote folder, our own records aside: path → SHA-256.
     pub files: BTreeMap<String, String>,

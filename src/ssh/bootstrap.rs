@@ -62,9 +62,9 @@ impl Command {
         self
     }
 
-    /// The line for the login shell. Errors: an argument with a NUL, or more than a line can carry; both are
-    /// bugs of ours.
-    pub(super) fn line(&self) -> Result<String> {
+    /// The line for the login shell; where nothing is `fed` to the command its stdin is empty, so that nobody has to
+    /// send its end. Errors: an argument with a NUL, or more than a line can carry; both are bugs of ours.
+    pub(super) fn line(&self, fed: bool) -> Result<String> {
         let bug = |cause: String| Error::new(Kind::Internal, "build a remote command").cause(cause);
         let sudo = match self.sudo {
             Sudo::No => "",
@@ -80,6 +80,9 @@ impl Command {
             line.push(' ');
             // An empty argument has an empty encoding, which needs quotes to be a word at all.
             line.push_str(&if arg.is_empty() { "''".to_owned() } else { STANDARD.encode(arg) });
+        }
+        if !fed {
+            line.push_str(" </dev/null");
         }
         if line.len() > LONGEST_LINE {
             return Err(bug(format!("{} bytes; what is long belongs on stdin", line.len())));
@@ -106,7 +109,7 @@ mod tests {
     #[test]
     fn the_line_has_nothing_that_some_login_shell_would_read_its_own_way() {
         let line =
-            Command::script("echo \"it's !1 \\ \n\"").arg("a'b\\\n!").arg("").sudo(true).line().unwrap();
+            Command::script("echo \"it's !1 \\ \n\"").arg("a'b\\\n!").arg("").sudo(true).line(false).unwrap();
         assert!(line.starts_with("exec sudo -n /bin/sh -c '"), "{line}");
         assert!(!line.contains(['!', '\\', '\n', '\r', '\0', '\t']), "{line}");
         assert_eq!(line.matches('\'').count(), 4, "the script's two and an empty argument's two: {line}");
@@ -114,9 +117,9 @@ mod tests {
 
     #[test]
     fn what_no_line_can_carry_is_refused() {
-        let error = Command::script(":").arg(b"a\0b").line().unwrap_err();
+        let error = Command::script(":").arg(b"a\0b").line(true).unwrap_err();
         assert_eq!(error.to_string(), "build a remote command: an argument holds a NUL byte");
-        let error = Command::script(":").arg(vec![b'a'; 100_000]).line().unwrap_err();
+        let error = Command::script(":").arg(vec![b'a'; 100_000]).line(true).unwrap_err();
         assert_eq!(error.kind(), Kind::Internal);
     }
 }

@@ -65,10 +65,10 @@ impl Pieces {
     }
 }
 
-/// What to send: all of stdin, followed by its end; nothing, where somebody else writes.
+/// What to send: all of stdin, followed by its end; nothing, where somebody else writes or nobody reads.
 pub(super) enum Input {
     All(Vec<u8>),
-    Elsewhere,
+    Nothing,
 }
 
 /// Starts the task. The sender it returns with the pieces resolves when the channel is closed.

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
-use russh::{Disconnect, Preferred, cipher, compression, kex};
+use russh::{Disconnect, Preferred, cipher, compression, kex, mac};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -234,10 +234,17 @@ async fn handshake(
 }
 
 fn client_config(keys: &HostKeys, looking: bool, brief: bool) -> client::Config {
-    // Each name is sent with every connection. Whatever knows one of these three knows a shorter group too.
-    let long = [kex::DH_G15_SHA512, kex::DH_G17_SHA512, kex::DH_G18_SHA512];
-    let mut exchanges = Preferred::DEFAULT.kex.to_vec();
-    exchanges.retain(|name| !long.contains(name));
+    // Each name is sent with every connection, so there is one of each kind: for servers of today, for those that
+    // allow no curve of ours (FIPS: the groups), and for those from before OpenSSH 7.3 (the curve's first name).
+    let mut exchanges = vec![
+        kex::MLKEM768X25519_SHA256,
+        kex::CURVE25519,
+        kex::CURVE25519_PRE_RFC_8731,
+        kex::DH_G16_SHA512,
+        kex::DH_G14_SHA256,
+        kex::EXTENSION_SUPPORT_AS_CLIENT,
+        kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
+    ];
     if brief {
         // The large one stays as the last choice: a host may know no other.
         exchanges.sort_by_key(|name| *name == kex::MLKEM768X25519_SHA256);
@@ -249,17 +256,11 @@ fn client_config(keys: &HostKeys, looking: bool, brief: bool) -> client::Config 
             // A key that is to be written down is wanted, not a certificate.
             host_key_certificates: if looking { Vec::new() } else { keys.certificate_algorithms() }.into(),
             // AES is in the hardware of every server: twice as fast as the default.
-            cipher: vec![
-                cipher::AES_256_GCM,
-                cipher::CHACHA20_POLY1305,
-                cipher::AES_256_CTR,
-                cipher::AES_192_CTR,
-                cipher::AES_128_CTR,
-            ]
-            .into(),
+            cipher: vec![cipher::AES_256_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR].into(),
+            // Only AES_256_CTR needs one.
+            mac: vec![mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM, mac::HMAC_SHA256].into(),
             // After the login. Most of what a deploy says is said again and again: channels, requests, JSON.
             compression: vec![compression::ZLIB_LEGACY, compression::NONE].into(),
-            ..Preferred::DEFAULT
         },
         keepalive_interval: Some(Duration::from_secs(15)),
         keepalive_max: 3,

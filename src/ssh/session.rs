@@ -113,7 +113,7 @@ impl Session {
     }
 
     async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<Pieces> {
-        let line = command.line()?;
+        let line = command.line(!stdin.is_empty())?;
         let channel = self.0.handle.channel_open_session().await.map_err(|error| match error {
             russh::Error::ChannelOpenFailure(_) => self
                 .error("run a command")
@@ -123,7 +123,8 @@ impl Session {
         })?;
         // The reply is not waited for: a refusal comes as a message before the channel's end.
         channel.exec(true, line).await.map_err(|error| self.lost("run a command", &error))?;
-        let (pieces, _, _) = channel::drive(channel, Input::All(stdin));
+        let (pieces, _, _) =
+            channel::drive(channel, if stdin.is_empty() { Input::Nothing } else { Input::All(stdin) });
         Ok(pieces)
     }
 
@@ -150,7 +151,7 @@ impl Session {
             }
             error => self.lost(&doing, &error),
         })?;
-        let (pieces, closed, writer) = channel::drive(channel, Input::Elsewhere);
+        let (pieces, closed, writer) = channel::drive(channel, Input::Nothing);
         Ok(Forwarded::new(pieces, closed, writer, self.clone()))
     }
 

@@ -14,5 +14,5 @@ mod service;
 mod variables;
 
 pub use load::{has_extension, is_yaml, load};
-pub use release::{File, Release, digest};
+pub use release::{File, Release, digest, short_digest};
 pub use service::{Database, Mount, OnSecret, Reload, SecretFile, Service, Verify};

@@ -13,6 +13,14 @@ pub fn digest(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The first half of [`digest`], 32 hex digits: enough against accidents, for what is sent with each command.
+#[must_use]
+pub fn short_digest(bytes: &[u8]) -> String {
+    let mut digest = digest(bytes);
+    digest.truncate(32);
+    digest
+}
+
 /// One file of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {

@@ -1,12 +1,17 @@
-//! The connections of one check: kept between its questions, opened anew when they turn out dead.
+//! The connections to the services of one host.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
+use super::ask::{self, Answers, Next};
 use super::http::{Answer, Connection, HttpError, Request};
+use super::join;
 use super::run::Forward;
+use crate::plan::check::Check;
 
 /// The longest that one question may take, opening included.
 const ATTEMPT: Duration = Duration::from_secs(10);
@@ -22,25 +27,61 @@ pub(super) enum Silence {
     Deadline,
 }
 
-/// Asks one port. One client a check.
-pub(super) struct Client<'a, F: Forward> {
-    forward: &'a F,
-    port: u16,
-    /// Streams and connections that wait for a question.
-    streams: Mutex<Vec<F::Stream>>,
-    connections: Mutex<Vec<Connection>>,
+/// The connections to the services of one host, each for one question at a time: kept between the questions of all
+/// checks and opened anew when they turn out dead. Dropped, they are closed; where that costs a packet each, drop them
+/// after what they run through.
+pub struct Connections<F: Forward> {
+    forward: F,
+    /// Those that wait for a question, by port.
+    waiting: Mutex<BTreeMap<u16, Vec<Waiting<F::Stream>>>>,
 }
 
-impl<'a, F: Forward> Client<'a, F> {
-    pub(super) fn new(forward: &'a F, port: u16, streams: Vec<F::Stream>) -> Self {
-        Self { forward, port, streams: Mutex::new(streams), connections: Mutex::new(Vec::new()) }
+enum Waiting<S> {
+    /// Opened ahead; nothing was said over it yet.
+    Stream(S),
+    Connection(Connection),
+}
+
+impl<F: Forward> Connections<F> {
+    /// None yet; `forward` opens them.
+    pub fn new(forward: F) -> Self {
+        Self { forward, waiting: Mutex::default() }
+    }
+
+    /// Opens, all at once, what the first questions of `checks` need (one a question), so that asking then costs one
+    /// round trip. What cannot be opened is left out: it is tried again when it is asked.
+    ///
+    /// Only worth it where nothing restarts in between. A stream to a container that was replaced is noticed when
+    /// it breaks, but one that hangs costs an attempt of ten seconds: see [`Connections::close`].
+    pub async fn open_for(&self, checks: &[Check]) {
+        let now = Timestamp::UNIX_EPOCH;
+        let ports = checks.iter().flat_map(|check| match ask::next(check, &Answers::new(), now) {
+            Next::Ask(paths) => vec![check.port(); paths.len()],
+            Next::Known(_) => Vec::new(),
+        });
+        join::all(ports.map(|port| async move {
+            if let Ok(stream) = self.forward.open(port).await {
+                self.keep(port, Waiting::Stream(stream));
+            }
+        }))
+        .await;
+    }
+
+    /// Closes those to `port`.
+    pub fn close(&self, port: u16) {
+        self.lock().remove(&port);
     }
 
     /// Asks until there is an answer, the attempt's time is up or `deadline` passes. A connection that waited
     /// may have died meanwhile, which says nothing about the service: then once more over a new one.
-    pub(super) async fn ask(&self, request: &Request, deadline: Instant) -> Result<Answer, Silence> {
+    pub(super) async fn ask(
+        &self,
+        port: u16,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<Answer, Silence> {
         let end = (Instant::now() + ATTEMPT).min(deadline);
-        match timeout_at(end, self.once(request)).await {
+        match timeout_at(end, self.once(port, request)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(why)) => Err(Silence::Broken(why)),
             Err(_) if end == deadline => Err(Silence::Deadline),
@@ -48,44 +89,47 @@ impl<'a, F: Forward> Client<'a, F> {
         }
     }
 
-    async fn once(&self, request: &Request) -> Result<Answer, String> {
-        while let Some(connection) = self.waiting().await {
-            match self.over(connection, request).await {
+    async fn once(&self, port: u16, request: &Request) -> Result<Answer, String> {
+        while let Some(waiting) = self.take(port) {
+            let connection = match waiting {
+                Waiting::Connection(connection) if connection.is_closed() => continue,
+                Waiting::Connection(connection) => connection,
+                Waiting::Stream(stream) => match Connection::new(stream).await {
+                    Ok(connection) => connection,
+                    Err(_) => continue,
+                },
+            };
+            match self.over(port, connection, request).await {
                 Err(HttpError::Connection(_)) => {}
                 result => return result.map_err(|error| error.to_string()),
             }
         }
-        let stream = self.forward.open(self.port).await?;
+        let stream = self.forward.open(port).await?;
         let connection = Connection::new(stream).await.map_err(|error| error.to_string())?;
-        self.over(connection, request).await.map_err(|error| error.to_string())
+        self.over(port, connection, request).await.map_err(|error| error.to_string())
     }
 
-    async fn over(&self, mut connection: Connection, request: &Request) -> Result<Answer, HttpError> {
+    async fn over(
+        &self,
+        port: u16,
+        mut connection: Connection,
+        request: &Request,
+    ) -> Result<Answer, HttpError> {
         let answer = connection.get(request).await?;
-        lock(&self.connections).push(connection);
+        self.keep(port, Waiting::Connection(connection));
         Ok(answer)
     }
 
-    /// A connection that waits for a question and is not known to be dead.
-    async fn waiting(&self) -> Option<Connection> {
-        loop {
-            let connection = lock(&self.connections).pop();
-            match connection {
-                Some(connection) if connection.is_closed() => {}
-                Some(connection) => return Some(connection),
-                None => break,
-            }
-        }
-        loop {
-            let stream = lock(&self.streams).pop()?;
-            if let Ok(connection) = Connection::new(stream).await {
-                return Some(connection);
-            }
-        }
+    fn keep(&self, port: u16, waiting: Waiting<F::Stream>) {
+        self.lock().entry(port).or_default().push(waiting);
     }
-}
 
-/// What is inside stays whole when a holder panics: a list of connections.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn take(&self, port: u16) -> Option<Waiting<F::Stream>> {
+        self.lock().get_mut(&port)?.pop()
+    }
+
+    /// What is inside stays whole when a holder panics: lists of connections.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u16, Vec<Waiting<F::Stream>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -37,4 +37,5 @@ mod recorded_checks;
 #[cfg(test)]
 mod recorded_tests;
 
-pub use run::{Forward, Opened, Run, open_all};
+pub use client::Connections;
+pub use run::{Forward, Run};

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use super::ask::{self, Answers, Next};
-use super::client::{Client, Silence};
+use super::client::{Connections, Silence};
 use super::http::Request;
 use super::join;
 use super::verdict::{Reason, Verdict, see_log};
@@ -32,53 +32,12 @@ pub trait Forward: Send + Sync {
     fn open(&self, port: u16) -> impl Future<Output = Result<Self::Stream, String>> + Send;
 }
 
-/// Streams opened before the questions are known to be needed: those of each check, in the checks' order.
-#[derive(Debug)]
-pub struct Opened<S>(Vec<Vec<S>>);
-
-impl<S> Default for Opened<S> {
-    fn default() -> Self {
-        Self(Vec::new())
-    }
-}
-
-impl<S> Opened<S> {
-    /// Closes the streams of those of `checks`, in the order in which they were opened for, that `stays` refuses.
-    #[must_use]
-    pub fn only(mut self, checks: &[Check], stays: impl Fn(&Check) -> bool) -> Self {
-        for (streams, check) in self.0.iter_mut().zip(checks) {
-            if !stays(check) {
-                streams.clear();
-            }
-        }
-        self
-    }
-}
-
-/// Opens, all at once, the streams that the first questions of `checks` need (one a question), so that
-/// [`Run::checks`] then costs one round trip. What cannot be opened is left out: the run tries again.
-///
-/// Only worth it where nothing restarts in between. A stream to a container that was replaced is noticed when
-/// it breaks, but one that hangs costs an attempt of ten seconds.
-pub async fn open_all<F: Forward>(checks: &[Check], forward: &F) -> Opened<F::Stream> {
-    let now = Timestamp::UNIX_EPOCH;
-    let opened = checks.iter().map(|check| async move {
-        let streams = match ask::next(check, &Answers::new(), now) {
-            Next::Ask(paths) => paths.len(),
-            Next::Known(_) => 0,
-        };
-        let streams = join::all((0..streams).map(|_| forward.open(check.port()))).await;
-        streams.into_iter().filter_map(Result::ok).collect()
-    });
-    Opened(join::all(opened).await)
-}
-
 /// What all checks of one host share.
 pub struct Run<'a, F: Forward> {
     /// The host's name, for events.
     pub host: &'a str,
-    /// Opens streams.
-    pub forward: &'a F,
+    /// The connections to the host's services.
+    pub connections: &'a Connections<F>,
     /// The value of a secret by its name.
     pub login: &'a (dyn Fn(&str) -> Option<SecretString> + Sync),
     /// When to give up.
@@ -91,15 +50,13 @@ pub struct Run<'a, F: Forward> {
 
 impl<F: Forward> Run<'_, F> {
     /// Asks `checks`, all at once. The findings come in their order, one each.
-    pub async fn checks(&self, checks: &[Check], opened: Opened<F::Stream>) -> Vec<Finding> {
-        let mut streams = opened.0;
-        streams.resize_with(checks.len(), Vec::new);
-        join::all(checks.iter().zip(streams).map(|(check, streams)| self.check(check, streams))).await
+    pub async fn checks(&self, checks: &[Check]) -> Vec<Finding> {
+        join::all(checks.iter().map(|check| self.check(check))).await
     }
 
-    async fn check(&self, check: &Check, streams: Vec<F::Stream>) -> Finding {
+    async fn check(&self, check: &Check) -> Finding {
         let start = Instant::now();
-        let verdict = self.poll(check, streams).await;
+        let verdict = self.poll(check).await;
         let (status, reason) = match verdict {
             Verdict::Holds(found) => {
                 (Status::Holds, Reason { found, remedy: String::new(), detail: Vec::new() })
@@ -124,19 +81,18 @@ impl<F: Forward> Run<'_, F> {
     }
 
     /// Looks until it is known. At the deadline the last reason stands.
-    async fn poll(&self, check: &Check, streams: Vec<F::Stream>) -> Verdict {
+    async fn poll(&self, check: &Check) -> Verdict {
         let basic_auth = match self.credentials(check) {
             Ok(credentials) => credentials,
             Err(verdict) => return verdict,
         };
-        let client = Client::new(self.forward, check.port(), streams);
         let start = Instant::now();
         let deadline = check.patience().map_or(self.deadline, |patience| self.deadline.min(start + patience));
         let longest = if check.patience().is_some() { LONGEST_PROBE_PAUSE } else { LONGEST_PAUSE };
         let mut pause = FIRST_PAUSE;
         let mut last: Option<Reason> = None;
         loop {
-            let reason = match self.look(check, &client, basic_auth.as_ref(), (start, deadline)).await {
+            let reason = match self.look(check, basic_auth.as_ref(), (start, deadline)).await {
                 Ok(Verdict::NotYet(reason)) => reason,
                 Ok(verdict) => return verdict,
                 Err(silence) => self.silent(check, &silence, last.as_ref()),
@@ -164,7 +120,6 @@ impl<F: Forward> Run<'_, F> {
     async fn look(
         &self,
         check: &Check,
-        client: &Client<'_, F>,
         basic_auth: Option<&(String, SecretString)>,
         (start, deadline): (Instant, Instant),
     ) -> Result<Verdict, Silence> {
@@ -180,7 +135,7 @@ impl<F: Forward> Run<'_, F> {
                 let host = format!("127.0.0.1:{}", check.port());
                 let (path, body) = (ask.path.clone(), ask.body.clone());
                 let request = Request { path, host, basic_auth: basic_auth.cloned(), body };
-                (ask, client.ask(&request, deadline).await)
+                (ask, self.connections.ask(check.port(), &request, deadline).await)
             });
             for (ask, answer) in join::all(asked).await {
                 answers.insert(ask, answer?);

@@ -52,7 +52,7 @@ impl Servers {
     }
 }
 
-impl Forward for Servers {
+impl Forward for &Servers {
     type Stream = DuplexStream;
 
     async fn open(&self, port: u16) -> Result<DuplexStream, String> {
@@ -109,16 +109,19 @@ fn login(port: u16) -> Check {
 /// Runs `checks` with `seconds` until the deadline. Gives the findings, and the events as lines.
 async fn run(servers: &Servers, checks: &[Check], seconds: u64, ahead: bool) -> (Vec<Finding>, Vec<String>) {
     let (events, mut received) = mpsc::unbounded_channel();
-    let opened = if ahead { open_all(checks, servers).await } else { Opened::default() };
+    let connections = Connections::new(servers);
+    if ahead {
+        connections.open_for(checks).await;
+    }
     let run = Run {
         host: "vps",
-        forward: servers,
+        connections: &connections,
         login: &|name| (name == "grafana_password").then(|| SecretString::from("hunter2")),
         deadline: Instant::now() + Duration::from_secs(seconds),
         now: Timestamp::UNIX_EPOCH,
         events: &events,
     };
-    let findings = run.checks(checks, opened).await;
+    let findings = run.checks(checks).await;
     drop(events);
     let mut lines = Vec::new();
     while let Some(event) = received.recv().await {
@@ -268,10 +271,11 @@ async fn questions_that_do_not_depend_on_each_other_go_over_streams_opened_befor
         uids,
     };
     let checks = [Check { name: "grafana.datasources".into(), service: "grafana".into(), question }];
-    let opened = open_all(&checks, &servers).await;
+    let connections = Connections::new(&servers);
+    connections.open_for(&checks).await;
     assert_eq!(servers.opened(), 3);
     assert!(servers.asked().is_empty());
-    drop(opened);
+    drop(connections);
     let (findings, _) = run(&servers, &checks, 60, true).await;
     assert_eq!(findings[0].found, "alertmanager answers, loki answers, prometheus answers");
     assert_eq!(servers.opened(), 6);
@@ -320,16 +324,17 @@ async fn a_run_fits_into_a_task() {
         let checks = [ready("prometheus", 9090)];
         let (events, _received) = mpsc::unbounded_channel();
         let login = |_: &str| None;
+        let connections = Connections::new(&servers);
         let run = Run {
             host: "vps",
-            forward: &servers,
+            connections: &connections,
             login: &login,
             deadline: Instant::now() + Duration::from_secs(1),
             now: Timestamp::UNIX_EPOCH,
             events: &events,
         };
-        let opened = open_all(&checks, &servers).await;
-        run.checks(&checks, opened).await
+        connections.open_for(&checks).await;
+        run.checks(&checks).await
     });
     assert_eq!(task.await.unwrap()[0].status, Status::Holds);
 }

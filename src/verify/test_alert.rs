@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Client, Silence};
+use super::client::{Connections, Silence};
 use super::http::{Answer, Request};
 use super::run::Forward;
 use super::verdict::{Verdict, message, see_log, unless_ok};
@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct TestAlert<'a, F: Forward> {
     /// The host's name, for events.
     pub host: &'a str,
-    /// Opens streams.
-    pub forward: &'a F,
+    /// The connections to the host's services.
+    pub connections: &'a Connections<F>,
     /// Alertmanager's port on the host's loopback address.
     pub port: u16,
     /// The service's name.
@@ -61,9 +61,8 @@ impl<F: Forward> TestAlert<'_, F> {
     /// Posts, follows, resolves. The alert is resolved however it ends.
     pub async fn run(&self) -> Finding {
         let start = Instant::now();
-        let client = Client::new(self.forward, self.port, Vec::new());
         let mut hops = Vec::new();
-        let verdict = match self.follow(&client, &mut hops).await {
+        let verdict = match self.follow(&mut hops).await {
             Ok(()) => Verdict::Holds(hops.join(", ")),
             Err(verdict) => verdict,
         };
@@ -89,20 +88,20 @@ impl<F: Forward> TestAlert<'_, F> {
         finding
     }
 
-    async fn follow(&self, client: &Client<'_, F>, hops: &mut Vec<String>) -> Result<(), Verdict> {
-        let first = self.ask(client, METRICS, None).await?;
+    async fn follow(&self, hops: &mut Vec<String>) -> Result<(), Verdict> {
+        let first = self.ask(METRICS, None).await?;
         let before = mails(&first);
         let ahead = first.date.unwrap_or(self.now);
         let start = Instant::now();
-        self.ask(client, ALERTS, Some(self.alert(ahead, SignedDuration::from_mins(10)))).await?;
-        let result = self.delivered(client, hops, before).await;
+        self.ask(ALERTS, Some(self.alert(ahead, SignedDuration::from_mins(10)))).await?;
+        let result = self.delivered(hops, before).await;
         let passed = SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::ZERO);
-        let ended = self.ask(client, ALERTS, Some(self.alert(ahead, passed))).await;
+        let ended = self.ask(ALERTS, Some(self.alert(ahead, passed))).await;
         result?;
         ended?;
         let begun = Instant::now();
         self.wait("to be resolved", || async {
-            let there = self.is_there(client).await?;
+            let there = self.is_there().await?;
             Ok((!there).then_some(()).ok_or("it still fires after it was resolved".to_owned()))
         })
         .await?;
@@ -110,21 +109,16 @@ impl<F: Forward> TestAlert<'_, F> {
         Ok(())
     }
 
-    async fn delivered(
-        &self,
-        client: &Client<'_, F>,
-        hops: &mut Vec<String>,
-        before: Mails,
-    ) -> Result<(), Verdict> {
+    async fn delivered(&self, hops: &mut Vec<String>, before: Mails) -> Result<(), Verdict> {
         let begun = Instant::now();
         self.wait("to be taken by Alertmanager", || async {
-            Ok(self.is_there(client).await?.then_some(()).ok_or("Alertmanager does not list it".to_owned()))
+            Ok(self.is_there().await?.then_some(()).ok_or("Alertmanager does not list it".to_owned()))
         })
         .await?;
         hops.push(format!("listed in {}", seconds(begun)));
         let begun = Instant::now();
         self.wait("to be sent", || async {
-            let now = mails(&self.ask(client, METRICS, None).await?);
+            let now = mails(&self.ask(METRICS, None).await?);
             let failed = now.failed - before.failed;
             Ok(if now.tried - before.tried > failed {
                 Ok(())
@@ -171,12 +165,12 @@ impl<F: Forward> TestAlert<'_, F> {
         }
     }
 
-    async fn ask(&self, client: &Client<'_, F>, path: &str, body: Option<String>) -> Result<Answer, Verdict> {
+    async fn ask(&self, path: &str, body: Option<String>) -> Result<Answer, Verdict> {
         let host = format!("127.0.0.1:{}", self.port);
         let request = Request { path: path.to_owned(), host, basic_auth: None, body };
         // What runs late is still asked: the alert must be resolved.
         let until = self.deadline.max(Instant::now() + Duration::from_secs(5));
-        let answer = client.ask(&request, until).await.map_err(|silence| {
+        let answer = self.connections.ask(self.port, &request, until).await.map_err(|silence| {
             let why = match silence {
                 Silence::Broken(why) => why,
                 Silence::Slow(_) | Silence::Deadline => "no answer".to_owned(),
@@ -193,8 +187,8 @@ impl<F: Forward> TestAlert<'_, F> {
         }
     }
 
-    async fn is_there(&self, client: &Client<'_, F>) -> Result<bool, Verdict> {
-        let answer = self.ask(client, ALERTS, None).await?;
+    async fn is_there(&self) -> Result<bool, Verdict> {
+        let answer = self.ask(ALERTS, None).await?;
         let alerts: Vec<Alert> = super::verdict::json(self.service, ALERTS, &answer)?;
         let name = self.name();
         Ok(alerts.iter().any(|alert| alert.labels.get("alertname") == Some(&name)))

@@ -20,7 +20,7 @@ struct Server {
     start: Instant,
 }
 
-impl Forward for Server {
+impl Forward for &Server {
     type Stream = DuplexStream;
 
     async fn open(&self, _port: u16) -> Result<DuplexStream, String> {
@@ -90,7 +90,7 @@ async fn run(state: State, seconds: u64) -> (Finding, Vec<serde_json::Value>, Ve
     let (events, mut received) = tokio::sync::mpsc::unbounded_channel();
     let test = TestAlert {
         host: "vps",
-        forward: &server,
+        connections: &Connections::new(&server),
         port: 9093,
         service: "alertmanager",
         nonce: "7f3a",

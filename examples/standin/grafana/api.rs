@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
+use actix_web::http::{KeepAlive, StatusCode};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{self, Data, Path, Query};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
@@ -216,6 +216,9 @@ pub(super) fn serve(settings: Settings) -> Result<(), String> {
         let server =
             HttpServer::new(move || App::new().app_data(state.clone()).wrap(label()).configure(routes))
                 .workers(1)
+                // Grafana's `read_timeout` is 0 by default: a quiet connection stays.
+                .client_request_timeout(Duration::ZERO)
+                .keep_alive(KeepAlive::Os)
                 .shutdown_timeout(5)
                 .bind(&address)
                 .map_err(|cause| format!("cannot listen on {address}: {cause}"))?;

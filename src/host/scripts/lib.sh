@@ -30,13 +30,13 @@ current_release() {
 	if [ -f "$records/current" ]; then cat "$records/current"; fi
 }
 
-# What a plan is bound to: the current release and every file in place.
+# What a plan is bound to: the current release and every file in place. Half of a SHA-256, as it is sent back.
 state_digest() {
 	{
 		current_release
 		echo
 		files_in_place
-	} | sha256sum | cut -c 1-64
+	} | sha256sum | cut -c 1-32
 }
 
 # Lines of KIND in a manifest, without the word itself.

@@ -54,7 +54,7 @@ echo "digest $({
 	current_release
 	echo
 	cat "$work/files"
-} | sha256sum | cut -c 1-64)"
+} | sha256sum | cut -c 1-32)"
 sed 's/^/file /' "$work/files"
 if [ -d "$records/bin" ]; then
 	(cd "$records/bin" && find . -type f -exec sha256sum {} +) | sed 's|^\([0-9a-f]*\)  \./|script \1 |'

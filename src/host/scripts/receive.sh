@@ -28,7 +28,7 @@ mkdir -p "$incoming" "$records/bin" "$records/releases" "$records/log" 2>/dev/nu
 cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(df -P -k "$remote" | tail -n 1)"
 got=$(wc -c <"$incoming/tar")
 [ "$got" -eq "$size" ] || refuse stream "$got of $size bytes arrived"
-[ "$(sha256sum <"$incoming/tar" | cut -c 1-64)" = "$digest" ] || refuse stream "the digest of the stream is wrong"
+[ "$(sha256sum <"$incoming/tar" | cut -c 1-32)" = "$digest" ] || refuse stream "the digest of the stream is wrong"
 tar -x -z -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
 	refuse disk "the stream could not be unpacked: $(df -P -k "$remote" | tail -n 1)"
 rm -f "$incoming/tar"

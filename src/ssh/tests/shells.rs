@@ -18,7 +18,7 @@ const SHELLS: [(&[&str], &str); 6] = [
 fn run(shell: &[&str], package: &str, command: &Command, stdin: &[u8]) -> (Vec<u8>, Option<i32>) {
     let mut child = Process::new(shell[0])
         .args(&shell[1..])
-        .arg(command.line().unwrap())
+        .arg(command.line(!stdin.is_empty()).unwrap())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -52,6 +52,20 @@ fn arguments_and_stdin_arrive_as_they_were_under_every_login_shell() {
 }
 
 #[test]
+fn what_is_not_fed_reads_nothing_though_nobody_sends_an_end() {
+    for (shell, package) in SHELLS {
+        let line = Command::script("cat\necho end").line(false).unwrap();
+        let mut process = Process::new(shell[0]);
+        let piped = process.args(&shell[1..]).arg(line).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.spawn().unwrap_or_else(|error| panic!("{package}: {error}"));
+        let held = child.stdin.take();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.stdout, b"end\n", "{shell:?}");
+        drop(held);
+    }
+}
+
+#[test]
 fn a_long_script_arrives_under_every_login_shell() {
     let filler = format!(": {}\n", "x".repeat(70)).repeat(800);
     let script: &'static str = Box::leak(format!("{filler}echo end").into_boxed_str());
@@ -63,7 +77,7 @@ fn a_long_script_arrives_under_every_login_shell() {
 
 #[test]
 fn a_host_without_base64_is_an_error_and_not_an_empty_success() {
-    let line = Command::script("echo no").line().unwrap().replace("base64 -d", "no-such-program -d");
+    let line = Command::script("echo no").line(true).unwrap().replace("base64 -d", "no-such-program -d");
     let status = Process::new("sh").args(["-c", &line]).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(127));
 }

@@ -80,7 +80,7 @@ pub(super) struct Packed {
 
 impl Packed {
     pub(super) fn digest(&self) -> String {
-        provision::stack::digest(&self.archive)
+        provision::stack::short_digest(&self.archive)
     }
 
     /// A well-formed stream that ends after so many members.
