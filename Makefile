@@ -1,6 +1,6 @@
 # Two commands for a fresh machine: make demo, make test. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab lab-down packages lint test test-all bench build
+.PHONY: help demo demo-down lab programs lab-images packages lint test test-lab test-others test-all bench build
 
 CARGO ?= cargo
 LAB := tests/lab/lab.sh
@@ -11,7 +11,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: packages ## A throw-away VPS, the whole stack on it, every check shown
-	$(CARGO) build --locked --bins --examples
+	$(MAKE) --jobs=2 programs lab-images
 	$(LAB) up
 	tests/demo.sh $(PROVISION)
 
@@ -20,6 +20,13 @@ demo-down: ## Remove everything that demo and tests made
 
 lab: packages ## Only the throw-away VPS
 	$(LAB) up
+
+# What takes processors, and beside it what mostly waits for packages.
+programs: packages
+	$(CARGO) build --locked --bins --examples
+
+lab-images: packages
+	$(LAB) images
 
 packages:
 	tests/packages.sh
@@ -30,14 +37,25 @@ lint: packages ## Formatting, clippy, shellcheck, actionlint
 	tests/shellcheck.sh
 	tests/actionlint.sh
 
-test: lint ## All tests, the lab included
+# The tests of the lab have one VPS between them and wait most of their time: clippy and all others run beside them.
+test: packages ## All tests, the lab included, and lint
 	tests/packages.sh browser
-	$(CARGO) build --locked --bins --examples
+	$(MAKE) --jobs=2 programs lab-images
 	$(LAB) up
-	PROVISION_LAB=1 $(CARGO) test --locked --lib --bins --examples --test it
+	$(MAKE) --jobs=3 test-lab test-others lint IT="$$(tests/program.sh)"
+
+# The program of the integration tests. Run by itself it holds no lock of cargo's.
+IT = $(shell tests/program.sh)
+
+test-lab:
+	$(IT) --test-threads=1 lab::
+
+test-others:
+	$(IT) --skip lab::
+	$(CARGO) test --locked --lib --bins --examples
 
 test-all: test ## The long matrices as well
-	PROVISION_LAB=all $(CARGO) test --locked --test it -- --include-ignored
+	$(IT) --test-threads=1 --ignored --nocapture
 
 bench: packages ## A deploy with nothing to change, in multiples of a cold `ssh host true`
 	$(CARGO) build --locked --release

@@ -1,5 +1,6 @@
 //! All hosts of an environment at once, and what became of each.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::deploy::{self as one, Goal, Manner};
 use super::interrupt::Interrupt;
 use super::project::{self, Base, Loaded};
 use super::reach::Clock;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
 use crate::inventory::{Environment, Host};
 use crate::outcome::{ExitCode, Outcome};
@@ -69,6 +70,8 @@ pub(super) async fn activate(
     lock_wait: Duration,
 ) -> Result<ExitCode> {
     let mut reporter = context.reporter();
+    // Asks git, which takes its time, while the project is loaded.
+    let actor = tokio::spawn(actor(context.root.to_owned(), command.to_owned()));
     let goal = match goal(&reporter.events()) {
         Ok(goal) => goal,
         Err(error) => {
@@ -77,7 +80,9 @@ pub(super) async fn activate(
         }
     };
     goal.remark(&reporter.events());
-    let manner = Manner { actor: actor(context.root, command).await, lock_wait };
+    let actor =
+        actor.await.map_err(|error| Error::new(Kind::Internal, "ask git for the commit").cause(error))?;
+    let manner = Manner { actor, lock_wait };
     let interrupt = Interrupt::listen(reporter.events(), context.output.clone(), context.format);
     let mut tasks = JoinSet::new();
     for host in goal.environment().hosts.clone() {
@@ -141,7 +146,7 @@ pub(super) async fn each<T>(
 }
 
 /// Who deploys, from where and from which commit: a JSON object for the host's audit log.
-async fn actor(root: &std::path::Path, command: &str) -> String {
+async fn actor(root: PathBuf, command: String) -> String {
     let commit = tokio::process::Command::new("git")
         .args(["rev-parse", "HEAD"])
         .current_dir(root)

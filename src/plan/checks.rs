@@ -122,10 +122,8 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
                 }),
                 ("targets", Question::Targets { port: *port, jobs: jobs(&document) }),
             ];
-            let (time, size) = (
-                flag(release, service, "--storage.tsdb.retention.time="),
-                flag(release, service, "--storage.tsdb.retention.size="),
-            );
+            let prefixes = ["--storage.tsdb.retention.time=", "--storage.tsdb.retention.size="];
+            let [time, size] = flags(release, service, prefixes);
             if time.is_some() || size.is_some() {
                 list.push(("retention", Question::Retention { port: *port, time, size }));
             }
@@ -216,14 +214,18 @@ fn configuration(release: &Release, path: &str) -> Result<(Document, String), Pr
     Ok((document, text))
 }
 
-/// The value of a flag in the service's `command:`.
-fn flag(release: &Release, service: &Service, prefix: &str) -> Option<String> {
-    let file = release.files.get(&release.compose_file)?;
-    let document = Document::parse(&release.compose_file, &String::from_utf8_lossy(&file.content)).ok()?;
-    let definition = document.value().get("services")?.get(service.name.as_str())?;
-    sequence(definition, "command")
-        .filter_map(Value::as_str)
-        .find_map(|word| word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned))
+/// The values of flags in the service's `command:`, by what stands before them.
+fn flags<const N: usize>(release: &Release, service: &Service, prefixes: [&str; N]) -> [Option<String>; N] {
+    let file = release.files.get(&release.compose_file);
+    let text = file.map(|file| String::from_utf8_lossy(&file.content)).unwrap_or_default();
+    let document = Document::parse(&release.compose_file, &text).ok();
+    let definition =
+        document.as_ref().and_then(|document| document.value().get("services")?.get(service.name.as_str()));
+    prefixes.map(|prefix| {
+        sequence(definition?, "command")
+            .filter_map(Value::as_str)
+            .find_map(|word| word.strip_prefix(prefix).filter(|value| !value.is_empty()).map(str::to_owned))
+    })
 }
 
 fn sequence<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

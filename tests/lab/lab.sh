@@ -26,6 +26,7 @@ usage() {
     cat <<'EOF'
 usage: tests/lab/lab.sh COMMAND
   up                   makes what is missing or changed; quick where nothing is
+  images               makes the images that need no program of ours; `up` does too
   down [--keep-images] removes everything the lab made; stops the docker engine only if the lab started it
   reset                a pristine VPS, the application in it running again
   reboot               reboots the VPS and waits until it is back
@@ -41,7 +42,7 @@ EOF
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-    up | down | reset | reboot | exec | status | mails) "lab_$command" "$@" ;;
+    up | images | down | reset | reboot | exec | status | mails) "lab_$command" "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

@@ -30,12 +30,10 @@ mod verify;
 mod way;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 /// The repository.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -79,15 +77,18 @@ pub(crate) struct Snapshot {
 /// The lab with the stack deployed, and a project of the test's own.
 pub(crate) struct Lab {
     pub(crate) project: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
+    _turn: File,
 }
 
 /// The place of our records on the VPS.
 pub(crate) const RECORDS: &str = "/opt/koprogo/monitoring/.provision";
 
-/// Waits for its turn at the VPS: for a test that asks its programs something and leaves the stack alone.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+/// Waits for its turn at the VPS, which lasts as long as the file is open: for a test that asks its programs something
+/// and leaves the stack alone. A file, as the tests may be spread over several processes.
+pub(crate) fn turn() -> File {
+    let file = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab.turn")).unwrap();
+    file.lock().unwrap();
+    file
 }
 
 impl Lab {

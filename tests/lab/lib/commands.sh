@@ -1,6 +1,14 @@
 # shellcheck shell=sh
 # The commands, composed of the parts.
 
+# What is made of packages alone, while somebody else builds our programs.
+lab_images() {
+    make_state
+    engine_up
+    export_proxy
+    images_up packaged
+}
+
 lab_up() {
     make_state
     need age:age age-keygen:age ssh:openssh-client ssh-keygen:openssh-client openssl:openssl

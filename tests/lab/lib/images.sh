@@ -49,7 +49,8 @@ postgres postgres:15 -
 EOF
 }
 
-# images_up: afterwards $STATE/images has a line an image: component, image, kind.
+# images_up [packaged]: afterwards $STATE/images has a line an image: component, image, kind. With `packaged` only those
+# are made in which there is none of our programs.
 images_up() {
     find_debian
     build "$IMAGES/base" base
@@ -57,14 +58,15 @@ images_up() {
     # The long builds side by side; each waits mostly for packages.
     build "$IMAGES/vps" vps & build_vps=$!
     build "$IMAGES/side" side & build_side=$!
-    service_images >"$STATE/images.new" & build_services=$!
+    service_images "$@" >"$STATE/images.new" & build_services=$!
     wait $build_services || die 'the images of the services could not be made'
     wait $build_vps || die 'the image of the VPS could not be built'
     wait $build_side || die 'the image of the servers beside the VPS could not be built'
-    mv "$STATE/images.new" "$STATE/images"
+    [ "${1:-}" = packaged ] || mv "$STATE/images.new" "$STATE/images"
 }
 
 service_images() (
+    which=${1:-all}
     # Only the table goes to the output.
     exec 3>&1 1>&2
     while read -r component real package; do
@@ -80,7 +82,8 @@ service_images() (
         fi
         folder=$(printf %s "$component" | tr _ -)
         case $component in
-            grafana | loki | alloy | promtail | cadvisor | socket_proxy) stand_in "$component" >&3 ;;
+            grafana | loki | alloy | promtail | cadvisor | socket_proxy)
+                [ "$which" = packaged ] || stand_in "$component" >&3 ;;
             postgres)
                 build lab/postgres:debian postgres
                 echo "$component lab/postgres:debian debian" >&3 ;;
@@ -91,6 +94,7 @@ service_images() (
                 echo "$component $tag debian" >&3 ;;
         esac
     done <"$STATE/components"
+    [ "$which" = all ] || return 0
     # A part of the application: the real one would want the application's whole configuration.
     stand_in traefik >&3
     program_tag=lab/koprogo-backend:1-$(cat "$LAB/images/koprogo-backend"/* "$STATE/bin/backend" | digest)
