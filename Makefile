@@ -48,7 +48,7 @@ test: packages ## All tests, the lab included, and lint
 IT = $(shell tests/program.sh)
 
 test-lab:
-	$(IT) --test-threads=1 lab::
+	$(IT) --test-threads=2 lab::
 
 test-others:
 	$(IT) --skip lab::

@@ -6,6 +6,7 @@ mod bundle;
 mod changes;
 pub mod check;
 mod checks;
+mod declared;
 mod delta;
 mod fits;
 mod labels;

@@ -17,7 +17,7 @@ hosts:
     sudo: true
     identity_file: tests/lab/.state/id_ed25519
 deploy:
-  settle: 4s
+  settle: 2s
   verify_timeout: 60s
 variables:
   # A new Prometheus has asked all its targets that much sooner.
