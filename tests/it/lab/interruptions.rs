@@ -15,6 +15,19 @@ pub(super) fn until(child: &mut Child, text: &str) {
     std::thread::spawn(move || lines.for_each(drop));
 }
 
+/// Runs the program until its output holds `text`, and kills it.
+pub(super) fn kill_at(lab: &Lab, arguments: &[&str], text: &str) {
+    let mut child = lab.spawn(arguments);
+    until(&mut child, text);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Waits until the host, which nobody confirms, has ended its activation.
+pub(super) fn goes_back_by_itself() {
+    wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
+}
+
 /// A change that recreates two services.
 pub(super) fn change(lab: &Lab) {
     lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {alertmanager: 72, grafana: 300}");
@@ -23,16 +36,14 @@ pub(super) fn change(lab: &Lab) {
 
 #[test]
 fn a_controller_killed_during_activation_leaves_the_old_release() {
-    // At each step, of a smaller stack: the matrix.
     let lab = Lab::take();
     let before = lab.snapshot();
     change(&lab);
-    let mut child = lab.spawn(&["deploy", "lab"]);
-    until(&mut child, "up ");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
-    lab.is_as_before(&before);
+    for step in ["place ", "up ", "settle "] {
+        kill_at(&lab, &["deploy", "lab"], step);
+        goes_back_by_itself();
+        lab.is_as_before(&before);
+    }
 }
 
 #[test]

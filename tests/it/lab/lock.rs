@@ -1,10 +1,9 @@
 //! A host that somebody else deploys to.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::time::Duration;
 
-use super::interruptions::{change, until};
-use super::{Lab, lock_is_free, wait_for};
+use super::interruptions::{change, goes_back_by_itself, until};
+use super::{Lab, lock_is_free};
 
 #[test]
 fn a_deploy_waits_for_the_lock_when_it_is_told_to() {
@@ -60,6 +59,6 @@ fn the_second_ctrl_c_leaves_at_once_and_says_what_the_host_does() {
     child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
     assert!(error.contains("vps: left: it "), "{error}");
     assert!(error.contains("goes back by itself") || error.contains("asked to go back"), "{error}");
-    wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
+    goes_back_by_itself();
     lab.is_as_before(&before);
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::interruptions::{change, until};
+use super::interruptions::{change, kill_at};
 use super::{Lab, RECORDS, ROOT, lock_is_free, try_vps, vps, wait_for};
 
 /// Shows what the host says that it waits for.
@@ -35,10 +35,7 @@ fn a_reboot_in_the_middle_of_an_activation_ends_at_the_old_release() {
     let lab = Lab::take();
     let before = lab.snapshot();
     change(&lab);
-    let mut child = lab.spawn(&["deploy", "lab"]);
-    until(&mut child, "settle ");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_at(&lab, &["deploy", "lab"], "settle ");
     reboot();
     wait_for("the host to end the activation", Duration::from_secs(120), || {
         lock_is_free() && vps(&format!("ls {RECORDS}")).lines().all(|line| !line.starts_with("activation"))

@@ -1,10 +1,8 @@
 //! Going back to a kept release.
 
-use std::time::Duration;
-
-use super::interruptions::until;
+use super::interruptions::{goes_back_by_itself, kill_at};
 use super::tiny::{remove, tiny};
-use super::{Lab, RECORDS, Snapshot, lock_is_free, vps, wait_for};
+use super::{Lab, RECORDS, Snapshot, vps};
 
 const PASSWORD: &str = "cat /run/provision/koprogo-monitoring/alertmanager/smtp_password";
 
@@ -54,11 +52,8 @@ fn a_rollback_that_is_not_confirmed_returns_and_the_kept_release_stays() {
     lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 20s\n  confirm_timeout: 5s");
     lab.deploy().ends_with(0, &[]);
     let new = lab.snapshot();
-    let mut child = lab.spawn(&["rollback", "lab", &old]);
-    until(&mut child, "settle ");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
+    kill_at(&lab, &["rollback", "lab", &old], "settle ");
+    goes_back_by_itself();
     assert_eq!(lab.snapshot(), new);
     lab.nothing_is_left_over();
     lab.provision(&["rollback", "lab", &old]).ends_with(0, &[]);

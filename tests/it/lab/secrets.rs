@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
-use super::interruptions::until;
-use super::{Lab, lock_is_free, vps, wait_for};
+use super::interruptions::{goes_back_by_itself, kill_at};
+use super::{Lab, vps};
 
 /// Service → the id of its container.
 fn containers() -> BTreeMap<String, String> {
@@ -52,11 +51,8 @@ fn a_release_that_nobody_confirms_takes_the_grafana_password_back() {
     let before = lab.snapshot();
     lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 20s\n  confirm_timeout: 5s");
     set(&lab, "grafana_admin_password", "kT9sPq2mZx7wLr4vBn4cXy");
-    let mut child = lab.spawn(&["deploy", "lab"]);
-    until(&mut child, "took its changed secret admin_password");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    wait_for("the host to go back by itself", Duration::from_secs(120), lock_is_free);
+    kill_at(&lab, &["deploy", "lab"], "took its changed secret admin_password");
+    goes_back_by_itself();
     // It verifies with the old password.
     lab.is_as_before(&before);
 }
