@@ -113,7 +113,8 @@ impl Session {
     }
 
     async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<Pieces> {
-        let line = command.line(!stdin.is_empty())?;
+        let input = if stdin.is_empty() { Input::Nothing } else { Input::All(stdin) };
+        let line = command.line(matches!(input, Input::All(_)))?;
         let channel = self.0.handle.channel_open_session().await.map_err(|error| match error {
             russh::Error::ChannelOpenFailure(_) => self
                 .error("run a command")
@@ -123,8 +124,7 @@ impl Session {
         })?;
         // The reply is not waited for: a refusal comes as a message before the channel's end.
         channel.exec(true, line).await.map_err(|error| self.lost("run a command", &error))?;
-        let (pieces, _, _) =
-            channel::drive(channel, if stdin.is_empty() { Input::Nothing } else { Input::All(stdin) });
+        let (pieces, _, _) = channel::drive(channel, input);
         Ok(pieces)
     }
 
