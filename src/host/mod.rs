@@ -13,7 +13,11 @@ mod measure;
 mod probe;
 mod role;
 mod scripts;
+#[cfg(test)]
+mod scripts_tests;
 mod status;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod units;
 

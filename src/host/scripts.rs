@@ -98,7 +98,7 @@ pub(super) struct Own {
     /// Its file in `.provision/bin`.
     pub name: &'static str,
     /// Its text.
-    text: &'static str,
+    pub text: &'static str,
 }
 
 impl Own {

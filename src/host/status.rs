@@ -67,7 +67,7 @@ pub async fn status(session: &Session, host: &Host, environment: &Environment) -
     })
 }
 
-fn parse(output: &Output) -> Option<Status> {
+pub(super) fn parse(output: &Output) -> Option<Status> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     if lines.next() != Some("provision-status 1") || !text.ends_with("\nend\n") {

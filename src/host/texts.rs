@@ -29,11 +29,14 @@ pub async fn texts(
             .host(host.name.to_string())
             .cause(String::from_utf8_lossy(&output.stderr).trim())
     };
+    read(&output.stdout).map_err(|error| error.into_iter().fold(broken(), Error::cause))
+}
+
+/// What the script answered; an error is what is wrong with the packing, where that is it.
+pub(super) fn read(packed: &[u8]) -> std::result::Result<BTreeMap<String, Vec<u8>>, Option<std::io::Error>> {
     let mut unpacked = Vec::new();
-    flate2::read::GzDecoder::new(&output.stdout[..])
-        .read_to_end(&mut unpacked)
-        .map_err(|error| broken().cause(error))?;
-    parse(&unpacked).ok_or_else(broken)
+    flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).map_err(Some)?;
+    parse(&unpacked).ok_or(None)
 }
 
 /// "SIZE PATH", the content and a newline, for each file.

@@ -4,6 +4,8 @@
 use "$1" "$2"
 folder=$remote
 [ -z "$3" ] || folder=$records/releases/$3
+# What is not there has no files: a host before its first deploy, or a release that it does not keep.
+[ -d "$folder" ] || exec gzip -c </dev/null
 cd "$folder" || exit 1
 while IFS= read -r path; do
 	[ -f "$path" ] || continue

@@ -84,6 +84,16 @@ fn a_first_deploy_and_files_that_somebody_edited() {
     let lab = Lab::take();
     remove();
     tiny(&lab, "while :; do sleep 1; done");
+    let plan = lab.provision(&["plan", "lab", "--detailed-exitcode"]);
+    assert_eq!(plan.code, 10, "{}", plan.stderr);
+    let dry = lab.provision(&["deploy", "lab", "--dry-run"]);
+    dry.ends_with(0, &[]);
+    for run in [&plan, &dry] {
+        for line in ["web: create (it has no container)", "file web/page.txt: added", "+hello"] {
+            assert!(run.stdout.contains(line), "`{line}` is not in\n{}", run.stdout);
+        }
+    }
+    assert!(!try_vps("ls -d /opt/koprogo/tiny").status.success(), "a plan makes nothing");
     lab.deploy().ends_with(0, &[]);
     // Somebody edits a file on the host: it is shown as drift, put back, and their edit is kept.
     vps("echo edited >/opt/koprogo/tiny/web/page.txt");

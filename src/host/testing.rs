@@ -1,0 +1,96 @@
+//! Runs the scripts of a host against a folder of the test's own, under each shell that a host may have, with a
+//! `docker` that gives recorded answers.
+
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::ssh::Output;
+
+/// The shells that a host may have as /bin/sh.
+const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
+
+/// A folder that stands for a host: `opt/stack` is the remote folder, `run` stands for /run, `bin` has its commands.
+pub(super) struct Stand {
+    folder: tempfile::TempDir,
+}
+
+impl Stand {
+    /// A host where nothing of ours is, with a docker that has nothing.
+    pub(super) fn new() -> Self {
+        let stand = Self { folder: tempfile::tempdir().unwrap() };
+        for folder in ["opt", "run", "bin"] {
+            std::fs::create_dir(stand.path(folder)).unwrap();
+        }
+        stand.docker("exit 0");
+        stand
+    }
+
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    /// The remote folder.
+    pub(super) fn remote(&self) -> String {
+        self.path("opt/stack").to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file, with the folders above it.
+    pub(super) fn write(&self, path: &str, text: &str) {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Makes a command of the host that runs `lines` of shell.
+    pub(super) fn program(&self, name: &str, lines: &str) {
+        self.write(&format!("bin/{name}"), &format!("#!/bin/sh\n{lines}\n"));
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(self.path(&format!("bin/{name}")), mode).unwrap();
+    }
+
+    /// Makes the host's `docker` run `lines` of shell.
+    pub(super) fn docker(&self, lines: &str) {
+        self.program("docker", lines);
+    }
+
+    /// Runs a script under one shell, as root would, with the remote folder, the project `p` and `args` as its
+    /// arguments.
+    pub(super) fn run_in(&self, shell: &[&str], text: &str, args: &[&str], input: &str) -> Output {
+        let text = self.placed(text);
+        let mut child = Command::new(shell[0])
+            .args(&shell[1..])
+            .args(["-c", &text, "sh", &self.remote(), "p"])
+            .args(args)
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // A script that reads nothing may have ended.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        let status = u32::try_from(output.status.code().unwrap()).unwrap();
+        Output { stdout: output.stdout, stderr: output.stderr, status }
+    }
+
+    /// Runs a script under each shell and gives every answer, with the shell's name.
+    pub(super) fn run(&self, text: &str, args: &[&str], input: &str) -> Vec<(&'static str, Output)> {
+        SHELLS.iter().map(|shell| (shell[0], self.run_in(shell, text, args, input))).collect()
+    }
+
+    /// The script with this folder in place of the host's own. The scripts take no such places from outside, so
+    /// that nothing in a login's environment can lead them astray.
+    fn placed(&self, text: &str) -> String {
+        let folder = |path: &Path| path.to_str().unwrap().to_owned();
+        text.replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", folder(&self.path("bin"))))
+            .replace("/run/provision", &folder(&self.path("run/provision")))
+    }
+}
+
+/// What a command printed.
+pub(super) fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
