@@ -135,6 +135,11 @@ pub enum Question {
         /// The configuration as sent, YAML text. Secret-free.
         sent: String,
     },
+    /// Loki: it answers a query. Its `/ready` looks at each part alone, a query goes through all that reading needs.
+    LokiQuery {
+        /// Port.
+        port: u16,
+    },
     /// Loki (a probe): a line that was written on the host is found again.
     LogLine {
         /// Port.
@@ -227,6 +232,7 @@ impl Check {
             | Question::GrafanaDashboards { port, .. }
             | Question::Retention { port, .. }
             | Question::LokiConfiguration { port, .. }
+            | Question::LokiQuery { port }
             | Question::LogLine { port, .. }
             | Question::Panels { port, .. } => *port,
         }

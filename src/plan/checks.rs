@@ -154,6 +154,7 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
             Ok(vec![
                 ready(*port, "/ready"),
                 ("configuration", Question::LokiConfiguration { port: *port, sent }),
+                ("query", Question::LokiQuery { port: *port }),
             ])
         }
         Verify::Grafana { port, user, password, .. } => {

@@ -180,6 +180,7 @@ fn the_whole_stack_is_asked_everything() {
     grafana.dashboards
     loki.ready
     loki.configuration
+    loki.query
     postgres-exporter.database
     prometheus.ready
     prometheus.configuration

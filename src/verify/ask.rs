@@ -111,6 +111,7 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         Question::LokiConfiguration { sent, .. } => {
             loki::configuration(service, sent, &look.at(loki::CONFIG))
         }
+        Question::LokiQuery { .. } => loki::query(service, &look.at(loki::ANY_LINE)),
         Question::LogLine { nonce, jobs, .. } => {
             loki::line(service, nonce, jobs, &look.at(&loki::line_path(nonce)))
         }
@@ -168,6 +169,14 @@ pub fn user(check: &Check) -> Option<&str> {
     }
 }
 
+/// What to do when a question gets no answer in its time although the port takes it; nothing where that has no usual
+/// cause.
+#[must_use]
+pub fn when_slow(check: &Check) -> Option<String> {
+    matches!(check.question, Question::LokiQuery { .. } | Question::LogLine { .. })
+        .then(|| loki::when_slow(&check.service))
+}
+
 /// What should be, for a person.
 #[must_use]
 pub fn expected(check: &Check) -> String {
@@ -198,6 +207,7 @@ pub fn expected(check: &Check) -> String {
             format!("data is kept for {}", limits.join(" or "))
         }
         Question::LokiConfiguration { .. } => "retention and compactor run as sent".to_owned(),
+        Question::LokiQuery { .. } => "a query is answered".to_owned(),
         Question::LogLine { jobs, .. } => {
             format!("a line written on the host is found again under the job {}", jobs.join(" and "))
         }

@@ -37,6 +37,33 @@ pub fn configuration(service: &str, sent: &str, answer: &Answer) -> Verdict {
     configuration::judge(service, &sent, &String::from_utf8_lossy(&answer.body))
 }
 
+/// The question for any one line of the last ten minutes.
+// {job=~".+"}
+pub const ANY_LINE: &str = "/loki/api/v1/query_range?query=%7Bjob%3D~%22.%2B%22%7D&since=10m&limit=1";
+
+/// Judges the answer to [`ANY_LINE`]: it is one, and a Loki that has no lines yet is well.
+#[must_use]
+pub fn query(service: &str, answer: &Answer) -> Verdict {
+    if let Some(verdict) = unless_ok(service, QUERY, answer) {
+        return verdict;
+    }
+    match json::<Found>(service, QUERY, answer) {
+        Ok(found) if found.data.result.is_empty() => Verdict::Holds("answers; no lines yet".to_owned()),
+        Ok(_) => Verdict::Holds("answers with lines".to_owned()),
+        Err(verdict) => verdict,
+    }
+}
+
+/// What to do about a query that gets no answer.
+#[must_use]
+pub fn when_slow(service: &str) -> String {
+    format!(
+        "Where /ready of {service} holds, its parts do not reach each other: `common.instance_addr` in its \
+         configuration must be an address on which `server.grpc_listen_address` listens. {}",
+        see_log(service)
+    )
+}
+
 /// The question for lines of the last ten minutes that hold `nonce`, a word of letters and digits.
 #[must_use]
 pub fn line_path(nonce: &str) -> String {
@@ -173,6 +200,22 @@ limits_config: {retention_period: 168h, per_stream_rate_limit: 3MB}
         insta::assert_snapshot!(look("7f3a", &["docker"], &changed("loki-3.4.6/query_range", "canary 7f3a", "canary")), @r"
         not yet: the line 7f3a is not found under the job docker
         The collector did not send it: look at its log, and whether it may read /var/lib/docker/containers and the journal. Read what the service says: `provision logs loki`.
+        ");
+    }
+
+    #[test]
+    fn a_query_is_answered_with_and_without_lines() {
+        let look = |answer: &Answer| show(&query("loki", answer));
+        insta::assert_snapshot!(look(&recorded("loki-3.7.6/query_range")), @"holds: answers with lines");
+        insta::assert_snapshot!(look(&recorded("loki-3.7.6/query_range-empty")), @"holds: answers; no lines yet");
+        let failing = Answer {
+            status: 500,
+            body: b"too many unhealthy instances in the ring".to_vec(),
+            ..recorded("loki-3.7.6/query_range")
+        };
+        insta::assert_snapshot!(look(&failing), @r"
+        not yet: loki: 500 from /loki/api/v1/query_range, too many unhealthy instances in the ring
+        Read what the service says: `provision logs loki`.
         ");
     }
 

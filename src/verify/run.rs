@@ -162,12 +162,15 @@ impl<F: Forward> Run<'_, F> {
             (Silence::Slow(seconds), _) => format!("port {port}: no answer within {seconds} s"),
             (Silence::Broken(why), _) => format!("port {port}: {why}"),
         };
-        let remedy = format!(
+        let slow = matches!(silence, Silence::Slow(_)).then(|| ask::when_slow(check)).flatten();
+        let remedy = slow.unwrap_or_else(|| {
+            format!(
             "See whether the container of {service} runs, and whether it publishes port {port} on 127.0.0.1 of {}. {}",
             self.host,
             see_log(&check.service),
             service = check.service,
-        );
+        )
+        });
         Reason { found, remedy, detail: Vec::new() }
     }
 }

@@ -338,3 +338,22 @@ async fn a_run_fits_into_a_task() {
     });
     assert_eq!(task.await.unwrap()[0].status, Status::Holds);
 }
+
+/// Loki 3.7.6 without `common.instance_addr`: ready, and each query waits for ever.
+#[tokio::test(start_paused = true)]
+async fn a_loki_that_is_ready_and_answers_no_query_is_noticed() {
+    let hanging: Behaviour = Box::new(|_, _| Reply::Hang);
+    let servers = Servers::new(vec![(3100, Box::new(|_, _| Reply::Say(200, "ready"))), (3101, hanging)]);
+    let query = Check {
+        name: "loki.query".into(),
+        service: "loki".into(),
+        question: Question::LokiQuery { port: 3101 },
+    };
+    let (findings, _) = run(&servers, &[ready("loki", 3100), query], 180, false).await;
+    assert_eq!(findings[0].status, Status::Holds);
+    assert_eq!(findings[1].status, Status::Fails);
+    insta::assert_snapshot!(format!("{}\n{}", findings[1].found, findings[1].remedy), @r"
+    port 3101: no answer within 10 s
+    Where /ready of loki holds, its parts do not reach each other: `common.instance_addr` in its configuration must be an address on which `server.grpc_listen_address` listens. Read what the service says: `provision logs loki`.
+    ");
+}

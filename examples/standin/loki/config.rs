@@ -16,6 +16,8 @@ pub(super) struct Config {
     /// How often the compactor runs, in seconds.
     pub(super) compaction_seconds: i64,
     pub(super) retention_enabled: bool,
+    /// Whether an answer finds back to the part that was asked, see [`parts_meet`].
+    pub(super) answers_queries: bool,
     /// All of it, defaults included: what `/config` prints.
     whole: Value,
 }
@@ -87,6 +89,7 @@ impl Config {
             limits,
             compaction_seconds: length("compactor.compaction_interval") / 1_000_000_000,
             retention_enabled: truth("compactor.retention_enabled"),
+            answers_queries: parts_meet(&ours),
             whole,
         })
     }
@@ -108,6 +111,15 @@ impl Config {
             .and_then(|()| std::fs::remove_file(&probe))
             .map_err(|cause| format!("error initialising module: open {}: {cause}", probe.display()))
     }
+}
+
+/// Whether the queriers reach the query frontend. It listens where all of Loki's parts do, and tells them
+/// `frontend.address`, else `common.instance_addr`, else the address of eth0. Where nothing listens at that one,
+/// every query waits for ever, and `/ready` does not know (seen with 3.7.6).
+fn parts_meet(ours: &Value) -> bool {
+    let listens = get_given(ours, "server.grpc_listen_address").unwrap_or_default();
+    let told = get_given(ours, "frontend.address").or_else(|| get_given(ours, "common.instance_addr"));
+    listens.is_empty() || listens == "0.0.0.0" || told.is_some_and(|told| told == listens)
 }
 
 fn get_given(ours: &Value, path: &str) -> Option<String> {

@@ -149,3 +149,23 @@ async fn says_what_it_is_and_what_it_reads() {
     let (status, kind, _) = ask(&state, TestRequest::get().uri("/config")).await;
     assert_eq!((status, kind.as_str()), (200, "text/plain; charset=utf-8"));
 }
+
+/// As 3.7.6 does.
+#[actix_web::test]
+async fn a_query_is_not_answered_where_its_parts_do_not_meet() {
+    let inside = "server:\n  grpc_listen_address: 127.0.0.1";
+    let hangs = ACCEPTED.replacen("server:", inside, 1);
+    let (named, elsewhere) = ("common:\n  instance_addr: 127.0.0.1", "common:\n  instance_addr: 10.0.0.2");
+    for (text, answered) in [
+        (ACCEPTED.to_owned(), true),
+        (hangs.clone(), false),
+        (hangs.replacen("common:", named, 1), true),
+        (hangs.replacen("common:", elsewhere, 1), false),
+    ] {
+        let state = State::new(Config::parse(&text).unwrap());
+        assert_eq!(push(&state, "a", "x").await, 204);
+        let asked = range(&state, r#"{job="docker"}"#);
+        let waited = tokio::time::timeout(Duration::from_millis(100), asked).await;
+        assert_eq!(waited.is_ok(), answered, "{text}");
+    }
+}
