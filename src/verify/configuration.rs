@@ -1,51 +1,102 @@
 //! Whether the configuration that runs means what was sent.
 //!
-//! Prometheus and Alertmanager print the configuration they run with: parsed, with defaults filled in, paths
-//! made absolute, secrets hidden. So what was sent must be contained in it, value by value; and where there
-//! are no defaults, nothing else may be there.
+//! Prometheus, Alertmanager and Loki print the configuration they run with: parsed, with defaults filled in, paths
+//! made absolute, secrets hidden; and a newer version prints defaults that an older one did not know. So what was sent
+//! must be contained in it, value by value. What runs beside it is a default, but for what no version fills in by
+//! itself and what would act: that is left from before.
 
 use serde_yaml::{Mapping, Value};
 
 use super::scalar;
 use super::verdict::{Verdict, few, see_log};
 
-/// Fields that no server fills in by itself: what runs there and was not sent is left from before.
-const NO_DEFAULTS: &[&str] = &[
-    "active_time_intervals",
-    "alert_relabel_configs",
-    "alertmanagers",
-    "email_configs",
-    "equal",
-    "external_labels",
-    "group_by",
-    "inhibit_rules",
-    "labels",
-    "match",
-    "match_re",
-    "matchers",
-    "metric_relabel_configs",
-    "mute_time_intervals",
-    "params",
-    "receivers",
-    "relabel_configs",
-    "remote_read",
-    "remote_write",
-    "routes",
-    "rule_files",
-    "scrape_config_files",
-    "scrape_configs",
-    "slack_configs",
-    "source_matchers",
-    "static_configs",
-    "target_matchers",
-    "templates",
-    "time_intervals",
-    "webhook_configs",
-    "write_relabel_configs",
+/// What acts where it runs and was not sent, by the key that it stands below (empty: at the top). In a list of maps
+/// that is the list's key. Everything else is taken for a default.
+const ACTS: &[(&str, &[&str])] = &[
+    // Prometheus and Alertmanager.
+    (
+        "",
+        &[
+            "inhibit_rules",
+            "mute_time_intervals",
+            "receivers",
+            "remote_read",
+            "remote_write",
+            "rule_files",
+            "scrape_config_files",
+            "scrape_configs",
+            "templates",
+            "time_intervals",
+        ],
+    ),
+    // Prometheus.
+    ("global", &["external_labels"]),
+    ("alerting", &["alert_relabel_configs", "alertmanagers"]),
+    ("alertmanagers", &["alert_relabel_configs", "authorization", "basic_auth", "oauth2", "relabel_configs"]),
+    (
+        "scrape_configs",
+        &["authorization", "basic_auth", "metric_relabel_configs", "oauth2", "params", "relabel_configs"],
+    ),
+    ("static_configs", &["labels", "targets"]),
+    ("remote_write", &["authorization", "basic_auth", "oauth2", "write_relabel_configs"]),
+    // Alertmanager.
+    ("route", ROUTE),
+    ("routes", ROUTE),
+    (
+        "inhibit_rules",
+        &[
+            "equal",
+            "source_match",
+            "source_match_re",
+            "source_matchers",
+            "target_match",
+            "target_match_re",
+            "target_matchers",
+        ],
+    ),
 ];
 
-/// Maps whose keys are the user's, with plain strings as values.
-const FREE_MAPS: &[&str] = &["external_labels", "labels", "match", "match_re"];
+const ROUTE: &[&str] =
+    &["active_time_intervals", "group_by", "match", "match_re", "matchers", "mute_time_intervals", "routes"];
+
+/// Maps whose keys are the user's, with the key above them: each key acts. Those of a receiver's `labels` do not: they
+/// are for who asks for receivers, and Alertmanager 0.34 adds its name there.
+const FREE_MAPS: &[(&str, &str)] = &[
+    ("global", "external_labels"),
+    ("scrape_configs", "params"),
+    ("static_configs", "labels"),
+    ("route", "match"),
+    ("route", "match_re"),
+    ("routes", "match"),
+    ("routes", "match_re"),
+];
+
+/// Maps whose values are words, and no durations or sizes.
+const WORDS: &[&str] = &["external_labels", "labels", "match", "match_re"];
+
+/// Where a value stands: its nearest key, and the one above that. Empty at the top.
+#[derive(Debug, Clone, Copy)]
+struct Place<'a> {
+    above: &'a str,
+    field: &'a str,
+}
+
+impl Place<'_> {
+    /// Whether `key` in a map here, with a value that was not sent, is left from before.
+    fn is_left(self, key: &str) -> bool {
+        let Self { above, field } = self;
+        if FREE_MAPS.contains(&(above, field)) {
+            return true;
+        }
+        let found = match field {
+            // Ways to find targets, and ways to tell people.
+            "scrape_configs" | "alertmanagers" => key.ends_with("_sd_configs") || key == "static_configs",
+            "receivers" => key.ends_with("_configs"),
+            _ => false,
+        };
+        found || ACTS.iter().any(|(place, keys)| *place == field && keys.contains(&key))
+    }
+}
 
 /// Compares the text sent with the text that runs, both YAML.
 #[must_use]
@@ -64,7 +115,7 @@ pub fn judge(service: &str, sent: &str, running: &str) -> Verdict {
         Err(error) => return unreadable(service, "running configuration", &error),
     };
     let mut comparison = Comparison::default();
-    comparison.values("", "", &sent, &running);
+    comparison.values("", Place { above: "", field: "" }, &sent, &running);
     let differences = comparison.differences;
     if differences.is_empty() {
         return Verdict::Holds("runs as sent".to_owned());
@@ -92,12 +143,12 @@ struct Comparison {
 }
 
 impl Comparison {
-    /// Notes where `running` does not mean `sent`. `field` is the nearest key above.
-    fn values(&mut self, path: &str, field: &str, sent: &Value, running: &Value) {
+    /// Notes where `running` does not mean `sent`.
+    fn values(&mut self, path: &str, place: Place<'_>, sent: &Value, running: &Value) {
         match (sent, running) {
-            (Value::Mapping(sent), Value::Mapping(running)) => self.maps(path, field, sent, running),
+            (Value::Mapping(sent), Value::Mapping(running)) => self.maps(path, place, sent, running),
             (Value::Sequence(sent), Value::Sequence(running)) => {
-                if field.ends_with("matchers") {
+                if place.field.ends_with("matchers") {
                     if matchers(sent) != matchers(running) {
                         self.differences.push(differs(
                             path,
@@ -108,31 +159,37 @@ impl Comparison {
                     return;
                 }
                 for (index, (sent, running)) in sent.iter().zip(running).enumerate() {
-                    self.values(&format!("{path}[{}]", place(index, sent)), field, sent, running);
+                    self.values(&format!("{path}[{}]", name(index, sent)), place, sent, running);
                 }
                 for (index, missing) in sent.iter().enumerate().skip(running.len()) {
                     self.differences
-                        .push(format!("{path}[{}] was sent and does not run", place(index, missing)));
+                        .push(format!("{path}[{}] was sent and does not run", name(index, missing)));
                 }
                 for (index, extra) in running.iter().enumerate().skip(sent.len()) {
-                    self.differences.push(format!("{path}[{}] runs and was not sent", place(index, extra)));
+                    self.differences.push(format!("{path}[{}] runs and was not sent", name(index, extra)));
                 }
             }
-            _ if self.same_scalar(field, sent, running) => {}
+            _ if self.same_scalar(place.field, sent, running) => {}
             _ => self.differences.push(differs(path, sent, running)),
         }
     }
 
-    fn maps(&mut self, path: &str, field: &str, sent: &Mapping, running: &Mapping) {
+    fn maps(&mut self, path: &str, place: Place<'_>, sent: &Mapping, running: &Mapping) {
+        let field = place.field;
         let below = |key: &Value| {
             if path.is_empty() { plain(key) } else { format!("{path}.{}", plain(key)) }
         };
         let fold = |key: &Value| if field == "headers" { plain(key).to_lowercase() } else { plain(key) };
-        let field_of = |key: &Value| if FREE_MAPS.contains(&field) { field.to_owned() } else { plain(key) };
-        for (key, value) in sent {
+        let field_of = |key: &Value| if WORDS.contains(&field) { field.to_owned() } else { plain(key) };
+        // A key without a value says nothing.
+        let said = || sent.iter().filter(|(_, value)| !value.is_null());
+        for (key, value) in said() {
             // Alertmanager capitalises mail headers.
             match running.iter().find(|(other, _)| fold(other) == fold(key)) {
-                Some((_, running)) => self.values(&below(key), &field_of(key), value, running),
+                Some((_, running)) => {
+                    let place = Place { above: field, field: &field_of(key) };
+                    self.values(&below(key), place, value, running);
+                }
                 // A printed configuration leaves out what is empty, false or zero.
                 None if is_zero(value) => {}
                 None => {
@@ -140,11 +197,16 @@ impl Comparison {
                 }
             }
         }
-        let strict = FREE_MAPS.contains(&field) || field == "params";
         for (key, value) in running {
-            let left = strict || NO_DEFAULTS.contains(&plain(key).as_str());
-            if left && !is_zero(value) && !sent.iter().any(|(other, _)| plain(other) == plain(key)) {
+            if is_zero(value) || said().any(|(other, _)| fold(other) == fold(key)) {
+                continue;
+            }
+            let key_name = plain(key);
+            if place.is_left(&key_name) {
                 self.differences.push(format!("{}: sent nothing, running {}", below(key), short(value)));
+            } else if let Value::Mapping(inside) = value {
+                let place = Place { above: field, field: &key_name };
+                self.maps(&below(key), place, &Mapping::new(), inside);
             }
         }
     }
@@ -152,7 +214,7 @@ impl Comparison {
     fn same_scalar(&mut self, field: &str, sent: &Value, running: &Value) -> bool {
         if matches!(sent, Value::Null) {
             // Not set: the default runs, or nothing.
-            return !NO_DEFAULTS.contains(&field) || is_zero(running);
+            return !is_collection(running);
         }
         if is_zero(sent) && matches!(running, Value::Null) {
             return true;
@@ -167,7 +229,7 @@ impl Comparison {
         if sent == running || (running == "<secret>" && !sent.is_empty()) {
             return true;
         }
-        if FREE_MAPS.contains(&field) {
+        if WORDS.contains(&field) {
             return false;
         }
         let equal = |read: fn(&str) -> Option<u64>| read(&sent).is_some() && read(&sent) == read(&running);
@@ -273,7 +335,7 @@ fn matchers(items: &[Value]) -> Vec<String> {
 }
 
 /// How an element of a list is called: by its name where it has one.
-fn place(index: usize, value: &Value) -> String {
+fn name(index: usize, value: &Value) -> String {
     ["job_name", "name", "receiver"]
         .iter()
         .find_map(|key| value.get(key).and_then(Value::as_str))

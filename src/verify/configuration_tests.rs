@@ -1,7 +1,7 @@
 //! The comparison against what real servers print.
 
 use super::*;
-use crate::verify::recorded::show;
+use crate::verify::recorded::{recorded, show};
 
 fn fixture(name: &str) -> String {
     let path = format!("{}/tests/fixtures/configurations/{name}.yml", env!("CARGO_MANIFEST_DIR"));
@@ -23,6 +23,122 @@ fn what_real_servers_print_means_what_was_sent() {
     ] {
         let verdict = judge("it", &fixture(sent), &fixture(running));
         assert_eq!(show(&verdict), "holds: runs as sent", "{running}");
+    }
+}
+
+/// What runs, as a version that does not exist yet would print it: with a word, a list and a map more in each map
+/// whose keys are not the user's.
+fn as_printed_by_a_newer_version(value: &mut serde_yaml::Value, field: &str) {
+    use serde_yaml::Value;
+    match value {
+        Value::Mapping(map) => {
+            for (key, value) in map.iter_mut() {
+                as_printed_by_a_newer_version(value, key.as_str().unwrap());
+            }
+            if !WORDS.contains(&field) && field != "params" {
+                let more =
+                    "{word: x, list: [1], map: {on: true, for: 5m}, labels: {name: mail}, targets: [a]}";
+                let more: Value = serde_yaml::from_str(more).unwrap();
+                map.insert("a_new_map".into(), more.clone());
+                map.insert("a_new_list".into(), vec![more].into());
+                map.insert("a_new_word".into(), "x".into());
+            }
+        }
+        Value::Sequence(items) => {
+            for item in items {
+                as_printed_by_a_newer_version(item, field);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn what_a_newer_version_adds_is_no_difference() {
+    for (sent, running) in
+        [("prometheus-sent", "prometheus-2.53-running"), ("alertmanager-sent", "alertmanager-0.28-running")]
+    {
+        let mut value = serde_yaml::from_str(&fixture(running)).unwrap();
+        as_printed_by_a_newer_version(&mut value, "");
+        if let Some(receivers) = value.get_mut("receivers").and_then(|list| list.as_sequence_mut()) {
+            for receiver in receivers {
+                let labels = serde_yaml::Mapping::from_iter([("name".into(), receiver["name"].clone())]);
+                receiver["labels"] = labels.into();
+            }
+        }
+        let verdict = judge("it", &fixture(sent), &serde_yaml::to_string(&value).unwrap());
+        assert_eq!(show(&verdict), "holds: runs as sent", "{running}");
+    }
+}
+
+/// Each of these is left from a configuration before, and acts.
+#[test]
+fn what_is_left_from_before_and_acts_is_a_difference() {
+    for (sent, running, found) in [
+        ("{}", "alerting: {alertmanagers: [{scheme: http}]}", "alerting.alertmanagers"),
+        ("alerting:", "alerting: {alertmanagers: [{scheme: http}]}", "alerting.alertmanagers"),
+        ("global: {}", "global: {external_labels: {a: b}}", "global.external_labels"),
+        ("rule_files:", "rule_files: [a.yml]", "rule_files"),
+        (
+            "scrape_configs: [{job_name: a}]",
+            "scrape_configs: [{job_name: a, authorization: {type: Bearer}}]",
+            "scrape_configs[a].authorization",
+        ),
+        (
+            "scrape_configs: [{job_name: a}]",
+            "scrape_configs: [{job_name: a, dns_sd_configs: [{names: [a]}]}]",
+            "scrape_configs[a].dns_sd_configs",
+        ),
+        (
+            "scrape_configs: [{job_name: a, static_configs: [{targets: [a]}]}]",
+            "scrape_configs: [{job_name: a, static_configs: [{targets: [a], labels: {a: b}}]}]",
+            "scrape_configs[a].static_configs[0].labels",
+        ),
+        (
+            "scrape_configs: [{job_name: a, static_configs: [{labels: {a: b}}]}]",
+            "scrape_configs: [{job_name: a, static_configs: [{labels: {a: b, c: d}}]}]",
+            "scrape_configs[a].static_configs[0].labels.c",
+        ),
+        (
+            "receivers: [{name: a}]",
+            "receivers: [{name: a, pager_configs: [{send_resolved: true}]}]",
+            "receivers[a].pager_configs",
+        ),
+        ("route: {receiver: a}", "route: {receiver: a, matchers: ['a=\"b\"']}", "route.matchers"),
+        (
+            "inhibit_rules: [{equal: [a]}]",
+            "inhibit_rules: [{equal: [a], source_match: {b: c}}]",
+            "inhibit_rules[0].source_match",
+        ),
+        // What was sent is held against what runs even where more of it is no difference.
+        (
+            "receivers: [{name: a, labels: {team: ops}}]",
+            "receivers: [{name: a, labels: {name: a, team: dev}}]",
+            "receivers[a].labels.team",
+        ),
+        (
+            "receivers: [{name: a, labels: {team: ops}}]",
+            "receivers: [{name: a, labels: {name: a}}]",
+            "receivers[a].labels.team",
+        ),
+    ] {
+        let Verdict::NotYet(reason) = judge("it", sent, running) else {
+            panic!("not seen: {running}");
+        };
+        assert!(reason.found.contains(&format!("{found}: ")), "{} should name {found}", reason.found);
+    }
+}
+
+/// The pinned versions, and the stack as it was then.
+#[test]
+fn what_the_pinned_versions_print_means_what_the_stack_sent() {
+    let body = |name: &str| serde_json::from_slice::<serde_json::Value>(&recorded(name).body).unwrap();
+    for (sent, running) in [
+        ("prometheus-3.13-sent", &body("prometheus-3.13.2/status-config")["data"]["yaml"]),
+        ("alertmanager-0.34-sent", &body("alertmanager-0.34.0/status")["config"]["original"]),
+    ] {
+        let verdict = judge("it", &fixture(sent), running.as_str().unwrap());
+        assert_eq!(show(&verdict), "holds: runs as sent", "{sent}");
     }
 }
 
