@@ -103,8 +103,8 @@ pub enum Question {
         password: String,
         /// Uids, sorted.
         uids: Vec<String>,
-        /// Those of them whose type has no health question: their description is asked for at once, which
-        /// saves a round trip.
+        /// Those of them whose type has no health question: only their description is asked for, since Grafana
+        /// logs an error for the other.
         #[serde(default)]
         without_health: Vec<String>,
     },

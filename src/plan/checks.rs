@@ -166,7 +166,7 @@ fn questions(release: &Release, service: &Service, verify: &Verify) -> Result<Qu
             let sources = datasources(release, service);
             if !sources.is_empty() {
                 let (user, password) = (user.clone(), password.clone());
-                // The Alertmanager type answers 500 `plugin.unavailable` (Grafana 9 and later).
+                // The type that has no health question, see `verify::grafana::NO_HEALTH`.
                 let without_health = sources
                     .iter()
                     .filter(|(_, kind)| kind == "alertmanager")

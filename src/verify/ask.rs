@@ -95,9 +95,13 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
         }
         Question::GrafanaDatasources { user, password, uids, without_health, .. } => {
             let verdicts = uids.iter().map(|uid| {
+                if without_health.contains(uid) {
+                    let described = look.at(&grafana::datasource_path(uid));
+                    return grafana::described(service, user, password, uid, &described);
+                }
                 let health = look.at(&grafana::datasource_health_path(uid));
-                let described = (without_health.contains(uid) || grafana::health_is_no_question(&health))
-                    .then(|| look.at(&grafana::datasource_path(uid)));
+                let described =
+                    grafana::health_says_little(&health).then(|| look.at(&grafana::datasource_path(uid)));
                 grafana::datasource(service, user, password, uid, &health, described.as_ref())
             });
             grafana::worst(verdicts.collect())

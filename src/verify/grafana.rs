@@ -15,6 +15,10 @@ pub const USER: &str = "/api/user";
 /// All dashboards; 5000 is the most that one answer holds.
 pub const SEARCH: &str = "/api/search?type=dash-db&limit=5000";
 
+/// The type of datasource that has no health question: Grafana 9 and later answer 500, `plugin.unavailable`, and log
+/// an error.
+pub const NO_HEALTH: &str = "alertmanager";
+
 /// Where a datasource is described.
 #[must_use]
 pub fn datasource_path(uid: &str) -> String {
@@ -113,18 +117,23 @@ struct Datasource {
     kind: String,
 }
 
-/// Whether the health question of a datasource found no one to answer it, so that only its description
-/// ([`datasource_path`]) can say more: 404, or the plugin has none.
+/// Whether the description of a datasource ([`datasource_path`]) says more than this answer to its health question:
+/// that it is not there (Grafana 12 answers 500 for it), or that its type has no such question.
 #[must_use]
-pub fn health_is_no_question(health: &Answer) -> bool {
+pub fn health_says_little(health: &Answer) -> bool {
+    health.status >= 400 && !matches!(health.status, 401 | 403)
+}
+
+/// Whether the health question found no one to answer it: Grafana has none (404), or the plugin.
+fn health_is_no_question(health: &Answer) -> bool {
     let body = String::from_utf8_lossy(&health.body);
     health.status == 404
         || (health.status >= 400
             && (body.contains("plugin.unavailable") || body.contains("plugin.notImplemented")))
 }
 
-/// Judges one datasource by the answers of [`datasource_health_path`] and, where that has none to give
-/// ([`health_is_no_question`]), of [`datasource_path`].
+/// Judges one datasource by the answers of [`datasource_health_path`] and, where [`health_says_little`], of
+/// [`datasource_path`].
 #[must_use]
 pub fn datasource(
     service: &str,
@@ -135,10 +144,12 @@ pub fn datasource(
     described: Option<&Answer>,
 ) -> Verdict {
     let path = datasource_health_path(uid);
-    if health_is_no_question(health)
-        && let Some(described) = described
-    {
-        return undescribed(service, user, secret, uid, health, described);
+    if let Some(described) = described {
+        match kind(service, user, secret, uid, described) {
+            Err(verdict) => return verdict,
+            Ok(kind) if health_is_no_question(health) => return unasked(service, uid, &kind, health),
+            Ok(_) => {}
+        }
     }
     let remedy = || {
         format!(
@@ -165,33 +176,48 @@ pub fn datasource(
     }
 }
 
-fn undescribed(
-    service: &str,
-    user: &str,
-    secret: &str,
-    uid: &str,
-    health: &Answer,
-    described: &Answer,
-) -> Verdict {
+/// The type of a datasource, by the answer of [`datasource_path`].
+fn kind(service: &str, user: &str, secret: &str, uid: &str, described: &Answer) -> Result<String, Verdict> {
     let path = datasource_path(uid);
     if described.status == 404 {
-        return Verdict::refused(
+        return Err(Verdict::refused(
             format!("datasource {uid} is not there (404, {})", message(described)),
             format!(
                 "Look at the provisioning file of the datasources: it must set uid: {uid}. {}",
                 see_log(service)
             ),
-        );
+        ));
     }
     if let Some(verdict) = unless_let_in(service, &path, user, secret, described) {
-        return verdict;
+        return Err(verdict);
     }
-    let kind = match json::<Datasource>(service, &path, described) {
-        Ok(found) => found.kind,
-        Err(verdict) => return verdict,
-    };
-    if kind == "alertmanager" {
-        return Verdict::Holds(format!("{uid} present; its type has no health question"));
+    json::<Datasource>(service, &path, described).map(|found| found.kind)
+}
+
+/// Judges a datasource whose type has no health question, by the answer of [`datasource_path`]. It must not be asked
+/// all the same: Grafana would log an error each time.
+#[must_use]
+pub fn described(service: &str, user: &str, secret: &str, uid: &str, described: &Answer) -> Verdict {
+    match kind(service, user, secret, uid, described) {
+        Err(verdict) => verdict,
+        Ok(kind) if kind == NO_HEALTH => present(uid),
+        Ok(kind) => Verdict::not_yet(
+            format!("datasource {uid} is of type {kind}, not of type {NO_HEALTH}"),
+            format!(
+                "It was provisioned by another file before: Grafana must start anew. {}",
+                see_log(service)
+            ),
+        ),
+    }
+}
+
+fn present(uid: &str) -> Verdict {
+    Verdict::Holds(format!("{uid} present; its type has no health question"))
+}
+
+fn unasked(service: &str, uid: &str, kind: &str, health: &Answer) -> Verdict {
+    if kind == NO_HEALTH {
+        return present(uid);
     }
     let found =
         format!("datasource {uid} of type {kind} cannot be asked: {}, {}", health.status, message(health));

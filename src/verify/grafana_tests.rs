@@ -105,6 +105,37 @@ fn a_datasource_that_cannot_be_asked_is_looked_up() {
 }
 
 #[test]
+fn a_datasource_that_grafana_12_does_not_have_is_said_to_be_missing() {
+    let health = recorded("grafana-12.4.0/datasource-health-missing");
+    assert!(health_says_little(&health));
+    let gone = recorded("grafana-12.4.0/datasource-missing");
+    insta::assert_snapshot!(look("loki", &health, Some(&gone)), @r"
+    refused: datasource loki is not there (404, Data source not found)
+    Look at the provisioning file of the datasources: it must set uid: loki. Read what the service says: `provision logs grafana`.
+    ");
+    // It is there, and nobody knows why Grafana cannot read it.
+    let there = recorded("grafana-12.4.0/datasource-loki");
+    insta::assert_snapshot!(look("loki", &health, Some(&there)), @r"
+    not yet: datasource loki: 500, Unable to load datasource metadata
+    Look at the datasource's url in its provisioning file, whether its service runs, and whether grafana shares a network with it. Read what the service says: `provision logs grafana`.
+    ");
+}
+
+#[test]
+fn a_type_without_health_is_only_described() {
+    let look = |answer: &Answer| show(&described("grafana", "admin", SECRET, "alertmanager", answer));
+    insta::assert_snapshot!(look(&recorded("grafana-12.4.0/datasource-alertmanager")), @"holds: alertmanager present; its type has no health question");
+    insta::assert_snapshot!(look(&recorded("grafana-12.4.0/datasource-loki")), @r"
+    not yet: datasource alertmanager is of type loki, not of type alertmanager
+    It was provisioned by another file before: Grafana must start anew. Read what the service says: `provision logs grafana`.
+    ");
+    insta::assert_snapshot!(look(&recorded("grafana-12.4.0/datasource-missing")), @r"
+    refused: datasource alertmanager is not there (404, Data source not found)
+    Look at the provisioning file of the datasources: it must set uid: alertmanager. Read what the service says: `provision logs grafana`.
+    ");
+}
+
+#[test]
 fn of_several_datasources_the_worst_decides_and_all_reasons_are_told() {
     let holds = || Verdict::Holds("a answers".into());
     let later = || Verdict::not_yet("b starts", "Wait.");
