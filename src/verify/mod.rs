@@ -35,6 +35,8 @@ mod recorded;
 #[cfg(test)]
 mod recorded_checks;
 #[cfg(test)]
+mod recorded_rows;
+#[cfg(test)]
 mod recorded_tests;
 
 pub use client::Connections;
