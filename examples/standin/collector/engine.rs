@@ -14,9 +14,8 @@ use super::files::Follower;
 use super::metrics::Shared;
 use super::{Entry, Source, SourceKind, journal, pipeline, push};
 
-/// How often the files are read, and after how many readings new files are looked for.
+/// How often the files are read.
 const PERIOD: Duration = Duration::from_millis(500);
-const LOOK_EVERY: u32 = 4;
 
 /// The file of positions, in Promtail's form: a path or a journal's name, and how far it was read.
 #[derive(Default, Serialize, Deserialize)]
@@ -32,7 +31,8 @@ pub(super) struct Engine {
 }
 
 enum Reader {
-    Files(Follower),
+    /// And after how many readings new files are looked for.
+    Files(Follower, u32),
     /// The child is kept for as long as it is read; none where the journal cannot be read.
     Journal(Option<(Child, mpsc::Receiver<Value>)>),
 }
@@ -52,7 +52,11 @@ impl Engine {
             .into_iter()
             .map(|source| {
                 let reader = match &source.kind {
-                    SourceKind::Files(targets) => Reader::Files(Follower::new(targets.clone())),
+                    SourceKind::Files { targets, look_every } => {
+                        let turns = look_every.as_millis() / PERIOD.as_millis();
+                        let turns = u32::try_from(turns).unwrap_or(u32::MAX).max(1);
+                        Reader::Files(Follower::new(targets.clone()), turns)
+                    }
                     SourceKind::Journal(wanted) => {
                         let cursor = positions.positions.get(&journal_key(&source)).map(String::as_str);
                         Reader::Journal(
@@ -90,8 +94,8 @@ impl Engine {
         for (source, reader) in &mut self.sources {
             let mut entries = Vec::new();
             match reader {
-                Reader::Files(follower) => {
-                    if self.turn.is_multiple_of(LOOK_EVERY) {
+                Reader::Files(follower, turns) => {
+                    if self.turn.is_multiple_of(*turns) {
                         follower.look(&self.positions.positions);
                     }
                     for found in follower.read() {
@@ -198,7 +202,7 @@ mod tests {
             ];
             Source {
                 name: "x".to_owned(),
-                kind: SourceKind::Files(vec![target]),
+                kind: SourceKind::Files { targets: vec![target], look_every: PERIOD },
                 routes: vec![(stages.into_iter().flatten().collect(), url.clone())],
             }
         };

@@ -21,6 +21,7 @@ mod timestamp;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use relabel::Rule;
 use stages::Stage;
@@ -75,9 +76,16 @@ struct Source {
 
 #[derive(Debug)]
 enum SourceKind {
-    Files(Vec<Target>),
+    Files {
+        targets: Vec<Target>,
+        /// How often new files are looked for.
+        look_every: Duration,
+    },
     Journal(Journal),
 }
+
+/// How often both collectors look for new files by default. What is written and rotated away before that is never read.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Files by a pattern.
 #[derive(Debug, Clone)]

@@ -1,13 +1,14 @@
 //! Promtail's configuration: YAML.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::relabel::Rule;
 use super::stages::Stage;
-use super::{Flavour, Journal, Labels, Plan, Source, SourceKind, Target};
+use super::{Flavour, Journal, LOOK_EVERY, Labels, Plan, Source, SourceKind, Target};
 use crate::flags::Flags;
 
 #[derive(Deserialize)]
@@ -26,8 +27,16 @@ struct File {
     _global: Value,
     #[serde(default, rename = "limits_config")]
     _limits: Value,
-    #[serde(default, rename = "target_config")]
-    _target: Value,
+    #[serde(default)]
+    target_config: TargetFile,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct TargetFile {
+    sync_period: Option<String>,
+    #[serde(default, rename = "stdin")]
+    _stdin: Value,
 }
 
 #[derive(Deserialize, Default)]
@@ -137,6 +146,7 @@ fn parse(text: &str) -> Result<Plan, String> {
     if file.clients.is_empty() {
         return Err("at least one client config must be provided".to_owned());
     }
+    let look_every = file.target_config.sync_period.as_deref().map_or(Ok(LOOK_EVERY), period_of)?;
     let mut sources = Vec::new();
     for scrape in file.scrape_configs {
         let routes = file
@@ -167,9 +177,10 @@ fn parse(text: &str) -> Result<Plan, String> {
                 rules,
                 json: journal.json,
             }),
-            None => SourceKind::Files(
-                scrape.static_configs.into_iter().filter_map(|one| target(one, &rules)).collect(),
-            ),
+            None => SourceKind::Files {
+                targets: scrape.static_configs.into_iter().filter_map(|one| target(one, &rules)).collect(),
+                look_every,
+            },
         };
         sources.push(Source { name: scrape.job_name, kind, routes });
     }
@@ -202,6 +213,12 @@ fn rule(file: &RuleFile) -> Result<Rule, String> {
     )
 }
 
+/// A `sync_period`.
+pub(super) fn period_of(text: &str) -> Result<Duration, String> {
+    let nanoseconds = crate::loki::duration(text).and_then(|it| u64::try_from(it).ok());
+    nanoseconds.map(Duration::from_nanos).ok_or_else(|| format!("sync_period: no duration: {text}"))
+}
+
 /// Seconds of a `max_age`, by default seven hours.
 pub(super) fn age(text: Option<&str>) -> Result<i64, String> {
     let text = text.unwrap_or("7h");
@@ -222,7 +239,7 @@ mod tests {
         let plan = parse(ACCEPTED).unwrap();
         assert_eq!(plan.address, "0.0.0.0:9080");
         assert_eq!(plan.positions, PathBuf::from("/positions/positions.yml"));
-        let SourceKind::Files(targets) = &plan.sources[0].kind else { panic!("no files") };
+        let SourceKind::Files { targets, .. } = &plan.sources[0].kind else { panic!("no files") };
         assert_eq!(targets[0].pattern, "/var/lib/docker/containers/*/*-json.log");
         assert_eq!(targets[0].labels.keys().collect::<Vec<_>>(), ["host", "job"]);
         let (stages, url) = &plan.sources[0].routes[0];

@@ -136,19 +136,13 @@ async fn take(state: Data<State>, request: HttpRequest, body: web::Bytes) -> Htt
     let begin = Instant::now();
     let answer = match push::read(&body) {
         Err(cause) => text(400, format!("{cause}\n")),
-        Ok(streams) => {
-            let mut refused = None;
-            for (labels, lines) in streams {
-                refused = state.store().push(labels, lines, nanoseconds_now()).err().or(refused);
+        Ok(streams) => match state.store().push(streams, nanoseconds_now()) {
+            Ok(()) => HttpResponse::NoContent().finish(),
+            Err((reason @ ("rate_limited" | "stream_limit" | "per_stream_rate_limit"), cause)) => {
+                text(429, format!("{reason}: {cause}\n"))
             }
-            match refused {
-                None => HttpResponse::NoContent().finish(),
-                Some((reason @ ("rate_limited" | "stream_limit"), cause)) => {
-                    text(429, format!("{reason}: {cause}\n"))
-                }
-                Some((_, cause)) => text(400, format!("{cause}\n")),
-            }
-        }
+            Err((_, cause)) => text(400, format!("{cause}\n")),
+        },
     };
     state.counted(&request, begin, answer)
 }

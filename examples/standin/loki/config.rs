@@ -31,6 +31,9 @@ pub(super) struct Limits {
     /// Of all streams together: bytes a second, and at once.
     pub(super) rate: f64,
     pub(super) burst: f64,
+    /// Of one stream.
+    pub(super) stream_rate: f64,
+    pub(super) stream_burst: f64,
     /// Nanoseconds; nothing where any age is taken.
     pub(super) oldest: Option<i64>,
     pub(super) retention: i64,
@@ -65,6 +68,8 @@ impl Config {
         let number = |path: &str| get(path).and_then(Value::as_f64).unwrap_or_default();
         let truth = |path: &str| get(path).and_then(Value::as_bool).unwrap_or_default();
         let length = |path: &str| duration::parse(&string(path)).unwrap_or_default();
+        #[allow(clippy::cast_precision_loss, reason = "a size")]
+        let size = |path: &str| duration::bytes(&string(path)).unwrap_or_default() as f64;
         let megabyte = 1024.0 * 1024.0;
         let port = get("server.http_listen_port").and_then(Value::as_u64).unwrap_or(3100);
         let address = string("server.http_listen_address");
@@ -75,6 +80,8 @@ impl Config {
             truncate: truth("limits_config.max_line_size_truncate"),
             rate: number("limits_config.ingestion_rate_mb") * megabyte,
             burst: number("limits_config.ingestion_burst_size_mb") * megabyte,
+            stream_rate: size("limits_config.per_stream_rate_limit"),
+            stream_burst: size("limits_config.per_stream_rate_limit_burst"),
             oldest: truth("limits_config.reject_old_samples")
                 .then(|| length("limits_config.reject_old_samples_max_age")),
             retention: length("limits_config.retention_period"),

@@ -33,9 +33,34 @@ pub(super) struct Store {
     streams: BTreeMap<Labels, VecDeque<Line>>,
     bytes: usize,
     pub(super) counts: Counts,
-    /// Bytes that may come in now.
+    /// What may come in now, of all streams together and of each.
+    all: Bucket,
+    each: BTreeMap<Labels, Bucket>,
+}
+
+/// Bytes that may come in now, and when they were counted.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
     tokens: f64,
     filled: i64,
+}
+
+impl Bucket {
+    /// Takes `size` bytes out of a bucket that fills at `rate` up to `burst`; whether there were as many.
+    fn take(&mut self, size: usize, rate: f64, burst: f64, now: i64) -> bool {
+        if rate <= 0.0 {
+            return true;
+        }
+        #[allow(clippy::cast_precision_loss, reason = "a time difference and a size")]
+        let (passed, size) = ((now - self.filled) as f64 / 1e9, size as f64);
+        self.filled = now;
+        self.tokens = (self.tokens + passed * rate).min(burst);
+        let enough = self.tokens >= size;
+        if enough {
+            self.tokens -= size;
+        }
+        enough
+    }
 }
 
 /// What `/metrics` tells of the store.
@@ -50,29 +75,54 @@ pub(super) struct Counts {
 
 impl Store {
     pub(super) fn new(limits: Limits) -> Self {
-        let tokens = limits.burst;
-        Self { limits, streams: BTreeMap::new(), bytes: 0, counts: Counts::default(), tokens, filled: 0 }
+        let all = Bucket { tokens: limits.burst, filled: 0 };
+        Self {
+            limits,
+            streams: BTreeMap::new(),
+            bytes: 0,
+            counts: Counts::default(),
+            all,
+            each: BTreeMap::new(),
+        }
     }
 
-    /// Takes the lines of one stream at the moment `now`. The first refusal of a line is told, the others are
-    /// taken nevertheless.
+    /// Takes a push at the moment `now`: all of it or, above the rate of all streams, nothing. A line that is refused
+    /// for what it is does not keep the others from being taken. What is lost above the rate of a stream is told only
+    /// of the last one, as Loki does (seen with 3.7.6).
     pub(super) fn push(
+        &mut self,
+        streams: Vec<(Labels, Vec<Line>)>,
+        now: i64,
+    ) -> Result<(), (Reason, String)> {
+        let lines: usize = streams.iter().map(|(_, lines)| lines.len()).sum();
+        let size: usize = streams.iter().flat_map(|(_, lines)| lines).map(|line| line.text.len()).sum();
+        if !self.all.take(size, self.limits.rate, self.limits.burst, now) {
+            self.discard("rate_limited", lines, size);
+            let text = format!(
+                "ingestion rate limit exceeded for user fake (limit: {} bytes/sec) while attempting to ingest \
+                 '{lines}' lines totaling '{size}' bytes",
+                self.limits.rate,
+            );
+            return Err(("rate_limited", text));
+        }
+        let (mut refused, mut last) = (None, None);
+        for (labels, lines) in streams {
+            last = self.push_stream(labels, lines, now).err();
+            if last.as_ref().is_some_and(|(reason, _)| *reason != "per_stream_rate_limit") {
+                refused = last.take();
+            }
+        }
+        refused.or(last).map_or(Ok(()), Err)
+    }
+
+    /// Takes the lines of one stream. The last refusal of a line is told, the others are taken nevertheless.
+    fn push_stream(
         &mut self,
         mut labels: Labels,
         lines: Vec<Line>,
         now: i64,
     ) -> Result<(), (Reason, String)> {
         let size: usize = lines.iter().map(|line| line.text.len()).sum();
-        if !self.admit(size, now) {
-            self.discard("rate_limited", lines.len(), size);
-            let text = format!(
-                "ingestion rate limit exceeded for user fake (limit: {} bytes/sec) while attempting to ingest \
-                 '{}' lines totaling '{size}' bytes",
-                self.limits.rate,
-                lines.len()
-            );
-            return Err(("rate_limited", text));
-        }
         if self.limits.find_service_name && !labels.contains_key("service_name") {
             let name = SERVICE_NAMES.iter().find_map(|key| labels.get(*key)).cloned();
             labels.insert("service_name".to_owned(), name.unwrap_or_else(|| "unknown_service".to_owned()));
@@ -93,6 +143,14 @@ impl Store {
                 refused = Err((reason, text));
                 continue;
             }
+            let (rate, burst) = (self.limits.stream_rate, self.limits.stream_burst);
+            let bucket = self.each.entry(labels.clone()).or_insert(Bucket { tokens: burst, filled: now });
+            if !bucket.take(line.text.len(), rate, burst, now) {
+                self.discard("per_stream_rate_limit", 1, line.text.len());
+                let text = format!("Per stream rate limit exceeded (limit: {rate} bytes/sec) for {labels:?}");
+                refused = Err(("per_stream_rate_limit", text));
+                continue;
+            }
             if self.limits.find_level && !line.metadata.contains_key("detected_level") {
                 let level = labels.get("level").or_else(|| labels.get("detected_level"));
                 line.metadata
@@ -107,22 +165,6 @@ impl Store {
         }
         self.shrink();
         refused
-    }
-
-    /// A bucket of bytes that fills at the configured rate.
-    fn admit(&mut self, size: usize, now: i64) -> bool {
-        if self.limits.rate <= 0.0 {
-            return true;
-        }
-        #[allow(clippy::cast_precision_loss, reason = "a time difference and a size")]
-        let (passed, size) = ((now - self.filled) as f64 / 1e9, size as f64);
-        self.filled = now;
-        self.tokens = (self.tokens + passed * self.limits.rate).min(self.limits.burst);
-        let enough = self.tokens >= size;
-        if enough {
-            self.tokens -= size;
-        }
-        enough
     }
 
     fn judge(&self, line: &mut Line, now: i64) -> Result<(), (Reason, String)> {
@@ -205,6 +247,8 @@ pub(super) mod tests {
             truncate: true,
             rate: 100.0,
             burst: 200.0,
+            stream_rate: 0.0,
+            stream_burst: 0.0,
             oldest: Some(1000 * 1_000_000_000),
             retention: 100 * 1_000_000_000,
             find_service_name: true,
@@ -217,7 +261,9 @@ pub(super) mod tests {
     #[test]
     fn adds_what_loki_adds_and_keeps_lines_in_order() {
         let mut store = Store::new(limits());
-        store.push(labels(&[("job", "docker")]), vec![line(1990, "b"), line(1980, "a")], NOW).unwrap();
+        store
+            .push(vec![(labels(&[("job", "docker")]), vec![line(1990, "b"), line(1980, "a")])], NOW)
+            .unwrap();
         let (stream, lines) = store.streams().next().unwrap();
         assert_eq!(stream["service_name"], "docker");
         assert_eq!(lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>(), ["a", "b"]);
@@ -227,7 +273,7 @@ pub(super) mod tests {
     #[test]
     fn every_limit_counts_under_its_reason() {
         let mut store = Store::new(limits());
-        let mut push = |job: &str, lines: Vec<Line>| store.push(labels(&[("job", job)]), lines, NOW);
+        let mut push = |job: &str, lines: Vec<Line>| store.push(vec![(labels(&[("job", job)]), lines)], NOW);
         assert_eq!(push("a", vec![line(10, "x")]).unwrap_err().0, "greater_than_max_sample_age");
         assert_eq!(push("a", vec![line(3000, "x")]).unwrap_err().0, "too_far_in_future");
         push("a", vec![line(1990, "0123456789abc")]).unwrap();
@@ -238,15 +284,40 @@ pub(super) mod tests {
         assert_eq!(store.counts.discarded.len(), 4);
         assert_eq!(store.streams().next().unwrap().1[0].text, "0123456789");
         let mut strict = Store::new(Limits { truncate: false, ..limits() });
-        let refused = strict.push(labels(&[("job", "a")]), vec![line(1990, "0123456789abc")], NOW);
+        let refused = strict.push(vec![(labels(&[("job", "a")]), vec![line(1990, "0123456789abc")])], NOW);
         assert_eq!(refused.unwrap_err().0, "line_too_long");
+    }
+
+    #[test]
+    fn a_push_above_the_rate_is_refused_whole() {
+        let mut store = Store::new(limits());
+        let long = |text: &str| vec![line(1990, &text.repeat(150))];
+        let push = vec![(labels(&[("job", "a")]), long("a")), (labels(&[("job", "b")]), long("b"))];
+        assert_eq!(store.push(push, NOW).unwrap_err().0, "rate_limited");
+        assert_eq!((store.len(), store.counts.discarded["rate_limited"]), (0, (2, 300)));
+    }
+
+    /// What a stream loses is told only where no other comes after it in the push.
+    #[test]
+    fn what_is_lost_above_a_streams_rate_is_told_of_the_last_alone() {
+        let mut store = Store::new(Limits { rate: 0.0, stream_rate: 10.0, stream_burst: 10.0, ..limits() });
+        let much = || vec![line(1990, "01234567"), line(1991, "89")];
+        let little = || vec![line(1990, "x")];
+        let push = vec![(labels(&[("job", "a")]), much()), (labels(&[("job", "b")]), little())];
+        store.push(push.clone(), NOW).unwrap();
+        store.push(push, NOW).unwrap();
+        assert_eq!(store.counts.discarded["per_stream_rate_limit"], (2, 10));
+        let lines: usize = store.streams().map(|(_, lines)| lines.len()).sum();
+        assert_eq!(lines, 4);
+        let alone = store.push(vec![(labels(&[("job", "a")]), much())], NOW);
+        assert_eq!(alone.unwrap_err().0, "per_stream_rate_limit");
     }
 
     #[test]
     fn the_bucket_fills_again() {
         let mut store = Store::new(limits());
         let long = || Line { text: "x".repeat(150), ..line(1990, "") };
-        let mut push = |now: i64| store.push(labels(&[("job", "a")]), vec![long()], now);
+        let mut push = |now: i64| store.push(vec![(labels(&[("job", "a")]), vec![long()])], now);
         push(NOW).unwrap();
         assert!(push(NOW).is_err());
         push(NOW + 2_000_000_000).unwrap();
@@ -255,8 +326,8 @@ pub(super) mod tests {
     #[test]
     fn retention_takes_lines_and_empty_streams() {
         let mut store = Store::new(limits());
-        store.push(labels(&[("job", "a")]), vec![line(1890, "old"), line(1990, "new")], NOW).unwrap();
-        store.push(labels(&[("job", "b")]), vec![line(1890, "old")], NOW).unwrap();
+        store.push(vec![(labels(&[("job", "a")]), vec![line(1890, "old"), line(1990, "new")])], NOW).unwrap();
+        store.push(vec![(labels(&[("job", "b")]), vec![line(1890, "old")])], NOW).unwrap();
         store.retain(NOW);
         assert_eq!(store.len(), 1);
         assert_eq!(store.streams().next().unwrap().1[0].text, "new");

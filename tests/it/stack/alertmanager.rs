@@ -196,7 +196,7 @@ const SCENES: [Scene; 12] = [
     (
         "loki-discarding",
         &[
-            (false, "alertname=LokiDiscarding severity=warning job=loki instance=loki reason=rate_limited"),
+            (false, "alertname=LokiDiscarding severity=warning job=loki instance=loki reason=line_too_long"),
             (
                 true,
                 "alertname=CollectorDroppingLogs severity=warning job=alloy instance=alloy reason=rate_limited",

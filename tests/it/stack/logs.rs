@@ -15,11 +15,14 @@ fn stages(job: &str) -> Vec<Value> {
     job["pipeline_stages"].as_sequence().unwrap().clone()
 }
 
+/// What finds the line's end that Docker keeps.
+const ENDING: &str = r"(\r?\n)$";
+
 /// The expressions of the stages that change the line itself.
 fn redactions(job: &str) -> Vec<Regex> {
     let replaces = stages(job).into_iter().filter_map(|stage| stage.get("replace").cloned());
     replaces
-        .filter(|replace| replace.get("source").is_none())
+        .filter(|replace| replace.get("source").is_none() && replace["expression"] != ENDING)
         .map(|replace| {
             assert_eq!(replace["replace"], "<redacted>");
             Regex::new(replace["expression"].as_str().unwrap()).unwrap()
@@ -137,4 +140,30 @@ fn a_line_gets_one_of_six_levels_or_none() {
     ] {
         assert_eq!(level(line, &stages).as_deref(), wanted, "{line}");
     }
+}
+
+/// `|~ "text$"` finds what `echo text` wrote in a container.
+#[test]
+fn a_line_ends_where_its_text_does() {
+    let removes =
+        stages("docker").into_iter().find(|stage| stage["replace"]["expression"] == ENDING).unwrap();
+    assert_eq!(removes["replace"]["replace"], "");
+    let release = full();
+    let alloy = text(&release, "alloy/config.alloy");
+    let quoted = serde_json::to_string(ENDING).unwrap();
+    let (_, stage) = alloy.split_once(&format!("stage.replace {{\n    expression = {quoted}\n")).unwrap();
+    assert!(stage.starts_with("    replace    = \"\"\n"), "{stage}");
+    let ending = Regex::new(ENDING).unwrap();
+    for (line, wanted) in [("text\n", "text"), ("text\r\n", "text"), ("a\nb\n", "a\nb"), ("part", "part")] {
+        assert_eq!(ending.replace_all(line, ""), wanted);
+    }
+}
+
+/// Alloy names its component as the job of a journal's line, whatever `labels` says.
+#[test]
+fn a_line_of_the_journal_has_the_job_journal() {
+    let release = full();
+    let alloy = text(&release, "alloy/config.alloy");
+    let (_, rules) = alloy.split_once("loki.relabel \"journal\" {").unwrap();
+    assert!(rules.contains("    target_label = \"job\"\n    replacement  = \"journal\"\n"), "{rules}");
 }

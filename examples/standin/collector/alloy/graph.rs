@@ -1,10 +1,11 @@
 //! From components to sources with their routes: every `forward_to` is followed to a `loki.write`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::super::promtail::age;
+use super::super::promtail::{age, period_of};
 use super::super::stages::Stage;
-use super::super::{Journal, Labels, Source, SourceKind, Target};
+use super::super::{Journal, LOOK_EVERY, Labels, Source, SourceKind, Target};
 use super::blocks::{process, rules, texts, write};
 use super::syntax::{Block, Term};
 
@@ -52,7 +53,10 @@ pub(super) fn sources(blocks: &[Block]) -> Result<Vec<Source>, String> {
     for (id, block) in &graph.0 {
         let at = |cause: String| format!("{}: {id}: {cause}", block.line);
         let kind = match block.name.as_str() {
-            "loki.source.file" => SourceKind::Files(graph.files(block).map_err(at)?),
+            "loki.source.file" => {
+                let (targets, look_every) = graph.files(block).map_err(at)?;
+                SourceKind::Files { targets, look_every }
+            }
             "loki.source.journal" => SourceKind::Journal(graph.journal(id, block).map_err(at)?),
             // Also what nothing leads to must be right.
             "loki.process" | "loki.write" | "loki.relabel" => {
@@ -123,18 +127,26 @@ impl<'a> Graph<'a> {
         }
     }
 
-    fn files(&self, block: &Block) -> Result<Vec<Target>, String> {
+    /// The files of a source, and how often new ones are looked for.
+    fn files(&self, block: &Block) -> Result<(Vec<Target>, Duration), String> {
+        let mut period = None;
         let (targets, globbed) = match block.attributes.get("targets") {
             Some(Term::Reference(reference)) => {
                 let (_, matched) = self.component(reference, "targets")?;
+                period = matched.attributes.get("sync_period");
                 (matched.attributes.get("path_targets"), true)
             }
             other => (other, block.blocks.iter().any(|inner| inner.name == "file_match")),
         };
+        let look_every = match period {
+            None => LOOK_EVERY,
+            Some(Term::Text(text)) => period_of(text)?,
+            Some(_) => return Err("sync_period takes a duration".to_owned()),
+        };
         let Some(Term::List(targets)) = targets else {
             return Err("missing required attribute \"targets\"".to_owned());
         };
-        targets
+        let targets = targets
             .iter()
             .map(|target| {
                 let mut labels = texts(target)?;
@@ -146,7 +158,8 @@ impl<'a> Graph<'a> {
                 labels.retain(|name, _| !name.starts_with("__"));
                 Ok(Target { pattern, exclude, labels })
             })
-            .collect()
+            .collect::<Result<_, String>>()?;
+        Ok((targets, look_every))
     }
 
     fn journal(&self, id: &str, block: &Block) -> Result<Journal, String> {
@@ -162,11 +175,12 @@ impl<'a> Graph<'a> {
             None => Vec::new(),
             Some(_) => return Err("relabel_rules takes a loki.relabel's rules".to_owned()),
         };
-        // Alloy names the component as the job unless the labels name one.
-        let mut labels: Labels = [("job".to_owned(), id.to_owned())].into();
-        if let Some(given) = block.attributes.get("labels") {
-            labels.extend(texts(given)?);
-        }
+        let mut labels = match block.attributes.get("labels") {
+            Some(given) => texts(given)?,
+            None => Labels::new(),
+        };
+        // Alloy names the component as the job whatever the labels say (seen with 1.19); its rules come after that.
+        labels.insert("job".to_owned(), id.to_owned());
         Ok(Journal {
             path: text("path").map(Into::into),
             max_age_seconds: age(text("max_age").as_deref())?,

@@ -157,7 +157,7 @@ mod tests {
         });
         let now = 1000 * SECOND;
         let mut push =
-            |pairs: &[(&str, &str)], lines: Vec<Line>| store.push(labels(pairs), lines, now).unwrap();
+            |pairs: &[(&str, &str)], lines: Vec<Line>| store.push(vec![(labels(pairs), lines)], now).unwrap();
         push(
             &[("job", "docker"), ("container", "a")],
             vec![line(910, "GET /x"), line(950, "error: no"), line(1000, "GET /y")],

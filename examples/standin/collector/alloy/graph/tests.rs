@@ -12,6 +12,7 @@ local.file_match "containers" {
     "job"      = "docker",
     "host"     = "vps",
   }]
+  sync_period = "3s"
 }
 
 loki.source.file "containers" {
@@ -72,7 +73,8 @@ fn follows_every_line_to_loki() {
         all.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(),
         ["loki.source.file.containers", "loki.source.journal.host"]
     );
-    let SourceKind::Files(targets) = &all[0].kind else { panic!("no files") };
+    let SourceKind::Files { targets, look_every } = &all[0].kind else { panic!("no files") };
+    assert_eq!(*look_every, Duration::from_secs(3));
     assert_eq!(
         (targets[0].pattern.as_str(), targets[0].labels["job"].as_str()),
         ("/var/lib/docker/containers/*/*-json.log", "docker")
@@ -85,7 +87,7 @@ fn follows_every_line_to_loki() {
     let SourceKind::Journal(journal) = &all[1].kind else { panic!("no journal") };
     assert_eq!(
         (journal.max_age_seconds, journal.labels["job"].as_str(), journal.rules.len()),
-        (43_200, "journal", 1)
+        (43_200, "loki.source.journal.host", 1)
     );
     assert_eq!(all[1].routes[0].0.len(), 3);
 }
@@ -122,6 +124,7 @@ fn refuses_what_alloy_refuses() {
             "lead to themselves",
         ),
         ("max_age       = \"12h\"", "max_age = \"long\"", "no duration: long"),
+        ("sync_period = \"3s\"", "sync_period = \"soon\"", "no duration: soon"),
         ("target_label  = \"unit\"", "", "needs a target label"),
     ] {
         let message = error(from, to);
