@@ -16,5 +16,6 @@ pub mod report;
 pub mod secrets;
 pub mod ssh;
 pub mod stack;
+pub mod text;
 pub mod verify;
 pub mod yaml;

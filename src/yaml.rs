@@ -1,7 +1,10 @@
 //! YAML as users write it: the one module that parses it.
 //!
 //! `serde_yaml` gives the values; a second, event-based pass adds what it lacks: duplicate keys in maps are
-//! errors, and every path knows its line and column, so that a semantic error can point at the text.
+//! errors, and every path knows its line and column, so that a semantic error can point at the text. Where the text
+//! merges maps (`<<`), [`merge`] does that first.
+
+mod merge;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +26,8 @@ pub struct Document {
     source: String,
     value: Value,
     places: BTreeMap<Path, (usize, usize)>,
+    /// The text without `<<`, where the file has some, and where its lines were written.
+    merged: Option<merge::Merged>,
 }
 
 impl Document {
@@ -31,13 +36,41 @@ impl Document {
     /// # Errors
     /// One problem for a syntax error (it ends the file), or one for each duplicate key.
     pub fn parse(file: &str, source: &str) -> Result<Self, Vec<Problem>> {
+        Self::read(file, source, false)
+    }
+
+    /// The same without the keys at the top that begin with `x-`: as in compose files they hold what is merged elsewhere.
+    ///
+    /// # Errors
+    /// As [`Document::parse`].
+    pub fn parse_without_extensions(file: &str, source: &str) -> Result<Self, Vec<Problem>> {
+        Self::read(file, source, true)
+    }
+
+    fn read(file: &str, source: &str, without_extensions: bool) -> Result<Self, Vec<Problem>> {
         let walk = Walk::over(file, source);
         if !walk.problems.is_empty() {
             return Err(walk.problems);
         }
-        let value =
-            serde_yaml::from_str(source).map_err(|error| vec![syntax_problem(file, source, &error)])?;
-        Ok(Self { file: file.to_owned(), source: source.to_owned(), value, places: walk.places })
+        let is_extension = |path: &Path| path.len() == 1 && path[0].starts_with("x-");
+        let has_extensions = without_extensions && walk.places.keys().any(is_extension);
+        let mut document = Self {
+            file: file.to_owned(),
+            source: source.to_owned(),
+            value: Value::Null,
+            places: walk.places,
+            merged: None,
+        };
+        document.value = document.to().map_err(|problem| vec![problem])?;
+        if has_extensions || document.places.keys().any(|path| path.last().is_some_and(|key| key == "<<")) {
+            let merged = merge::merge(source, has_extensions).map_err(|((line, column), what, hint)| {
+                vec![Problem::new(Place::at(file, source, line, column), what, hint)]
+            })?;
+            document.places.clone_from(&merged.places);
+            document.merged = Some(merged);
+            document.value = document.to().map_err(|problem| vec![problem])?;
+        }
+        Ok(document)
     }
 
     /// The whole file as a value; `Null` for an empty one.
@@ -84,7 +117,19 @@ impl Document {
     /// The first thing that does not fit, with its line; an unknown field with the nearest known name.
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         // From the text and not from the value: only so the error knows its line.
-        serde_yaml::from_str(&self.source).map_err(|error| syntax_problem(&self.file, &self.source, &error))
+        let Some(merged) = &self.merged else {
+            return serde_yaml::from_str(&self.source)
+                .map_err(|error| syntax_problem(&self.file, &self.source, &error));
+        };
+        serde_yaml::from_str(&merged.text).map_err(|error| {
+            let line = error.location().and_then(|at| merged.lines.get(at.line().checked_sub(1)?));
+            let place = line.map_or_else(
+                || Place::file(&self.file),
+                |(line, column)| Place::at(&self.file, &self.source, *line, *column),
+            );
+            let (what, hint) = explain(&error);
+            Problem::new(place, what, hint)
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The project on disk, loaded offline: what every command that goes to a host begins with.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -162,12 +163,14 @@ pub(super) fn collect<T>(problems: &mut Vec<Problem>, result: Result<T>) -> Resu
 
 /// What is to be said of secrets that are in order.
 pub(super) fn remark(environment: &str, secrets: &Secrets) -> String {
-    if secrets.is_bound() {
-        return String::new();
+    let mut remark = secrets.remark().map(|text| format!("; {text}")).unwrap_or_default();
+    if !secrets.is_bound() {
+        let _ = write!(
+            remark,
+            "; secrets/{environment}.yml.age does not say that it is {environment}'s: the next `secrets set` adds it"
+        );
     }
-    format!(
-        "; secrets/{environment}.yml.age does not say that it is {environment}'s: the next `secrets set` adds it"
-    )
+    remark
 }
 
 /// What is wrong between the release and the secrets: missing, unused, weak.

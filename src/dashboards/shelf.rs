@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::lock::{LOCK, Lock, Pin, path_of};
 use super::{Bound, Fetched};
 use crate::error::{Error, Result};
+use crate::text;
 
 /// The dashboards of one stack.
 #[derive(Debug)]
@@ -50,12 +51,13 @@ impl Shelf {
         let shown = format!("stack/{stack}");
         let folder = root.join(&shown);
         let doing = format!("read {shown}/{LOCK}");
-        let text = std::fs::read_to_string(folder.join(LOCK)).map_err(|error| {
+        let bytes = std::fs::read(folder.join(LOCK)).map_err(|error| {
             Error::usage(&doing)
                 .cause(error)
                 .hint("A stack that has it says so by that file: `datasources: {prometheus: prometheus}`.")
         })?;
-        let lock = Lock::parse(&format!("{shown}/{LOCK}"), &text)
+        let text = text::decode(&bytes).map_err(|unreadable| unreadable.error(&format!("{shown}/{LOCK}")))?;
+        let lock = Lock::parse(&format!("{shown}/{LOCK}"), text)
             .map_err(|problems| Error::problems(doing, problems))?;
         Ok(Self { folder, shown, lock, digest })
     }
@@ -64,10 +66,11 @@ impl Shelf {
     #[must_use]
     pub fn state(&self, id: u32) -> Option<State> {
         let entry = self.lock.dashboards.get(&id)?;
-        let here = std::fs::read(self.folder.join(path_of(id))).ok();
+        // A checkout on Windows may have other line ends; what is deployed has not.
+        let here = std::fs::read(self.folder.join(path_of(id))).ok().map(text::for_server);
         Some(match (&entry.fetched, here) {
             (_, None) => State::Missing,
-            (Some(pin), Some(bytes)) if pin.sha256 == (self.digest)(&bytes) => State::Here,
+            (Some(pin), Some(Ok(bytes))) if pin.sha256 == (self.digest)(&bytes) => State::Here,
             _ => State::Edited,
         })
     }

@@ -7,6 +7,7 @@ use super::layer::Layer;
 use super::merge::Merge;
 use super::{Deploy, Host, Remote, Verify};
 use crate::error::{Error, Place, Problem, Result};
+use crate::text;
 use crate::yaml::{Document, Value};
 
 /// The values of the stack's variables, with their places in the two files.
@@ -150,14 +151,15 @@ impl Environment {
 
 fn read_document(root: &Path, name: &str) -> std::result::Result<Document, Vec<Problem>> {
     let file = format!("inventory/{name}.yml");
-    let source = std::fs::read_to_string(root.join(&file)).map_err(|error| {
+    let bytes = std::fs::read(root.join(&file)).map_err(|error| {
         vec![Problem::new(
             Place::file(&file),
             format!("cannot be read: {error}"),
             "The inventory is all.yml and one <environment>.yml.",
         )]
     })?;
-    Document::parse(&file, &source)
+    let source = text::decode(&bytes).map_err(|unreadable| vec![unreadable.problem(&file)])?;
+    Document::parse_without_extensions(&file, source)
 }
 
 #[cfg(test)]

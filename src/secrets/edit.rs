@@ -14,6 +14,7 @@ use super::identity::Identity;
 use super::workspace::Workspace;
 use super::{open, save};
 use crate::error::{Error, Kind, Result};
+use crate::text;
 
 /// What editing came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -207,9 +208,7 @@ async fn stop(mut editor: Child, doing: &str) -> Error {
 /// What the editor left, validated and completed.
 fn read(file: &SecretsFile, bytes: &[u8], former: Option<&Document>) -> Result<Zeroizing<String>> {
     let doing = format!("read what you wrote for {}", file.label());
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(Error::usage(doing).cause("it is not UTF-8 text"));
-    };
+    let text = text::decode(bytes).map_err(|unreadable| Error::usage(&*doing).cause(unreadable.what()))?;
     if text.trim().is_empty() {
         return Err(Error::usage(doing).cause("it is empty"));
     }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::{open, passphrase};
 use crate::error::{Error, Result};
+use crate::text;
 
 /// The variable that holds a key or the path of one.
 const VARIABLE: &str = "PROVISION_IDENTITY";
@@ -26,6 +27,8 @@ pub(super) type Ask = fn(&str) -> Result<SecretString>;
 pub struct Identity {
     source: String,
     keys: Vec<Key>,
+    /// The numbers of the lines that hold keys of age plugins: they are not used.
+    passed_over: Vec<usize>,
     ask: Ask,
 }
 
@@ -85,7 +88,7 @@ impl Identity {
 
     fn from_variable(value: &OsStr, ask: Ask) -> Result<Self> {
         let doing = || format!("read the identity in {VARIABLE}");
-        let text = value.to_str().unwrap_or_default().trim();
+        let text = text::without_mark(value.to_str().unwrap_or_default()).trim();
         if text.is_empty() {
             return Err(Error::usage(doing()).cause("the variable is set but empty").hint(
                 "In CI: is the secret there, and is this job allowed to see it? Else unset the variable.",
@@ -115,8 +118,7 @@ impl Identity {
         if bytes.starts_with(b"age-encryption.org/") {
             return Self::unlock(source, &bytes, ask);
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| not_an_identity(source, "it is not text"))?;
-        Self::parse(source, text, ask)
+        Self::parse(source, text_of(source, &bytes)?, ask)
     }
 
     /// The identity in `text`. `source` names the place in messages.
@@ -128,7 +130,7 @@ impl Identity {
         if text.starts_with("-----BEGIN ") {
             return Self::parse_ssh(source, text, ask);
         }
-        let mut keys = Vec::new();
+        let (mut keys, mut passed_over) = (Vec::new(), Vec::new());
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -138,7 +140,7 @@ impl Identity {
             match line.parse() {
                 Ok(key) => keys.push(Key::X25519(key)),
                 Err(_) if line.starts_with("AGE-PLUGIN-") => {
-                    return Err(not_an_identity(source, &format!("line {number} is a key of an age plugin")));
+                    passed_over.push(number);
                 }
                 Err(_) if line.starts_with("age1") || line.starts_with("ssh-") => {
                     return Err(not_an_identity(
@@ -152,9 +154,12 @@ impl Identity {
             }
         }
         if keys.is_empty() {
-            return Err(not_an_identity(source, "there is no key in it"));
+            return Err(match passed_over.first() {
+                Some(number) => not_an_identity(source, &format!("line {number} is a key of an age plugin")),
+                None => not_an_identity(source, "there is no key in it"),
+            });
         }
-        Ok(Self { source: source.to_owned(), keys, ask })
+        Ok(Self { source: source.to_owned(), keys, passed_over, ask })
     }
 
     fn parse_ssh(source: &str, text: &str, ask: Ask) -> Result<Self> {
@@ -167,7 +172,7 @@ impl Identity {
             ssh::Identity::Encrypted(key) => Key::Locked(Box::new((key, OnceLock::new()))),
             ssh::Identity::Unsupported(why) => return Err(not_an_identity(source, &unsupported(&why))),
         };
-        Ok(Self { source: source.to_owned(), keys: vec![key], ask })
+        Ok(Self { source: source.to_owned(), keys: vec![key], passed_over: Vec::new(), ask })
     }
 
     /// An age file that holds an identity under a passphrase.
@@ -187,7 +192,7 @@ impl Identity {
         let key = age::scrypt::Identity::new(passphrase);
         let text = open::decrypt(decryptor, std::iter::once(&key as &dyn age::Identity), binary.len())
             .map_err(|_| wrong_passphrase(source))?;
-        let text = std::str::from_utf8(&text).map_err(|_| not_an_identity(source, "it holds no text"))?;
+        let text = text_of(source, &text)?;
         if text.trim_start().starts_with(open::ARMOR_BEGIN) {
             return Err(not_an_identity(source, "it is encrypted twice"));
         }
@@ -198,6 +203,25 @@ impl Identity {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// What of it is not used, a lower-case fragment: "line 2 of key.txt is a key of an age plugin, …".
+    #[must_use]
+    pub fn passed_over(&self) -> Option<String> {
+        let source = &self.source;
+        match self.passed_over.as_slice() {
+            [] => None,
+            [line] => Some(format!(
+                "line {line} of {source} is a key of an age plugin, which provision cannot use; the other keys are used"
+            )),
+            lines => {
+                let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+                Some(format!(
+                    "lines {} of {source} are keys of age plugins, which provision cannot use; the other keys are used",
+                    lines.join(", ")
+                ))
+            }
+        }
     }
 
     /// The public halves, as they stand in a recipients file.
@@ -262,6 +286,13 @@ impl fmt::Debug for Identity {
             .field("recipients", &self.recipients())
             .finish_non_exhaustive()
     }
+}
+
+/// The text of an identity's file, without what Windows puts before it.
+fn text_of<'a>(source: &str, bytes: &'a [u8]) -> Result<&'a str> {
+    text::decode(bytes).map_err(|unreadable| {
+        Error::problems(format!("read the identity {source}"), vec![unreadable.problem(source)])
+    })
 }
 
 fn not_an_identity(source: &str, what: &str) -> Error {

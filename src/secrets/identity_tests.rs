@@ -113,6 +113,42 @@ fn what_is_no_identity_is_named_without_its_text() {
 }
 
 #[test]
+fn a_plugin_s_line_beside_a_plain_key_is_passed_over_and_said() {
+    let (text, public) = key();
+    let file = format!("\u{feff}# of age-plugin-yubikey\r\nAGE-PLUGIN-YUBIKEY-1HUNTER2\r\n{}\r\n", *text);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.txt");
+    std::fs::write(&path, file).unwrap();
+    let identity = Identity::read(&path, "key.txt", never).unwrap();
+    assert_eq!(identity.recipients(), [public]);
+    assert_snapshot!(identity.passed_over().unwrap(), @"line 2 of key.txt is a key of an age plugin, which provision cannot use; the other keys are used");
+    assert_eq!(Identity::parse("key.txt", &text, never).unwrap().passed_over(), None);
+    let marked = format!("\u{feff}{}", *text);
+    let found = Identity::find_in(None, Some(OsStr::new(&marked)), None, never).unwrap();
+    assert_eq!(found.recipients(), identity.recipients());
+}
+
+#[test]
+fn an_identity_that_is_no_utf_8_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key.txt");
+    let said = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        show(&Identity::read(&path, "key.txt", never).unwrap_err())
+    };
+    let (text, _) = key();
+    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_snapshot!(said(&[b"\xff\xfe".as_slice(), &utf16].concat()), @r"
+    [Usage] read the identity key.txt; key.txt:1:1: it is UTF-16 text, not UTF-8
+    → Save it as UTF-8: `iconv -f UTF-16 -t UTF-8 key.txt > key.txt.new && mv key.txt.new key.txt`.
+    ");
+    assert_snapshot!(said(b"# caf\xe9\n"), @r"
+    [Usage] read the identity key.txt; key.txt:1:6: it is not UTF-8 text
+    → Save it as UTF-8, if it was saved on Windows: `iconv -f WINDOWS-1252 -t UTF-8 key.txt > key.txt.new && mv key.txt.new key.txt`.
+    ");
+}
+
+#[test]
 fn a_passphrase_is_asked_for_and_a_wrong_one_refused() {
     let (text, public) = key();
     let locked = |format| {

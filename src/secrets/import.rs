@@ -13,6 +13,7 @@ use super::identity::Identity;
 use super::name::SecretName;
 use super::{open, rewrite, save, set, vault};
 use crate::error::{Error, Place, Problem, Result};
+use crate::text;
 
 /// Maps in maps deeper than this are nobody's variables.
 const DEEPEST: usize = 8;
@@ -157,11 +158,10 @@ impl Import<'_> {
 
 fn read(file: &str, text: &str, password: &SecretString) -> Result<Vec<Variable>> {
     let failed = |what: String| Error::usage(format!("open {file}")).cause(what);
-    if !text.trim_start().starts_with(vault::BEGIN) {
-        return read_inline(file, text, password);
-    }
-    let plain = vault::open(text, password).map_err(failed)?;
-    let plain = std::str::from_utf8(&plain).map_err(|_| failed("what it holds is not text".to_owned()))?;
+    let Some(vault) = vault::find(text) else { return read_inline(file, text, password) };
+    let plain = vault::open(vault, password).map_err(failed)?;
+    let plain = text::decode(&plain)
+        .map_err(|unreadable| failed(format!("what it holds is {}", unreadable.kind())))?;
     let found = variables(plain).map_err(|error| not_yaml(&format!("{file} (decrypted)"), &error))?;
     let Some(found) = found else {
         return Err(failed("what it holds is no map of names and values".to_owned()).hint(

@@ -159,3 +159,13 @@ fn a_wrong_password_and_a_damaged_file_say_so() {
     → Correct it with `ansible-vault edit`.
     ");
 }
+
+#[test]
+fn a_vault_below_a_mark_and_a_document_s_start_is_read() {
+    for above in ["\u{feff}", "---\n", "\u{feff}---\r\n# ours\r\n"] {
+        let desk = Desk::new();
+        let imported = desk.import(&format!("{above}{VAULT}"), false).unwrap();
+        assert_eq!(imported.taken.len(), 1, "{above:?}");
+        assert_eq!(desk.value("hunter2"), "é");
+    }
+}

@@ -23,6 +23,7 @@ pub struct Secrets {
     values: BTreeMap<String, SecretString>,
     fingerprint_key: Option<Zeroizing<Vec<u8>>>,
     is_bound: bool,
+    remark: Option<String>,
 }
 
 impl Secrets {
@@ -42,7 +43,15 @@ impl Secrets {
         let (_, text) = open::read(&file, identity)?;
         let document = document::parse(file.label(), &text)
             .map_err(|problems| Error::problems(format!("read {}", file.label()), problems))?;
-        Self::from_document(document, file.label(), environment)
+        let mut secrets = Self::from_document(document, file.label(), environment)?;
+        secrets.remark = identity.passed_over();
+        Ok(secrets)
+    }
+
+    /// What there is to say of how they were opened: lines of the identity that were passed over.
+    #[must_use]
+    pub fn remark(&self) -> Option<&str> {
+        self.remark.as_deref()
     }
 
     pub(super) fn from_document(document: Document, label: &str, environment: &str) -> Result<Self> {
@@ -113,6 +122,7 @@ impl Secrets {
             values: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
             fingerprint_key: Some(Zeroizing::new(vec![7; 32])),
             is_bound: true,
+            remark: None,
         }
     }
 }

@@ -15,6 +15,7 @@ use super::identity::Identity;
 use super::recipients::Recipients;
 use super::{bound, document, recipients};
 use crate::error::{Error, Result};
+use crate::text;
 
 /// The first line of an armored age file.
 pub(super) const ARMOR_BEGIN: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
@@ -75,9 +76,13 @@ pub(super) fn decrypt_any(
     let restore =
         |error: Error| error.hint(format!("Take it from git again: `git checkout -- {}`.", file.label()));
 
+    if let Err(unreadable @ text::Unreadable::Utf16(_)) = text::decode(bytes) {
+        return Err(restore(failed(&unreadable.what())));
+    }
     if let Some((what, hint)) = not_age(bytes) {
         return Err(failed(what).hint(hint));
     }
+    let bytes = without_mark(bytes);
     let binary = dearmor(bytes).map_err(|what| restore(failed(&what)))?;
     let Some(sealed) = sealed(&binary) else {
         return Err(restore(failed("it is cut short: it ends within its header")));
@@ -104,13 +109,14 @@ pub(super) fn decrypt_any(
         }
         _ => restore(failed("it is damaged: a part of it was cut off or changed after it was encrypted")),
     })?;
-    let text = std::str::from_utf8(&plain).map_err(|_| failed("what it holds is not text"))?;
+    let text = text::decode(&plain)
+        .map_err(|unreadable| failed(&format!("what it holds is {}", unreadable.kind())))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 
 /// Why `bytes` are no age file at all, and what to do.
 fn not_age(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    let text = bytes.trim_ascii_start();
+    let text = without_mark(bytes).trim_ascii_start();
     if text.starts_with(BINARY_BEGIN) || text.starts_with(ARMOR_BEGIN.as_bytes()) {
         None
     } else if text.is_empty() {
@@ -128,6 +134,11 @@ fn not_age(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// An armored file may have passed through an editor that marks UTF-8.
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
 fn not_for_us(file: &SecretsFile, identity: &Identity) -> Error {
     let environment = file.environment();
     let ours = identity.recipients();
@@ -136,6 +147,10 @@ fn not_for_us(file: &SecretsFile, identity: &Identity) -> Error {
         identity.source(),
         ours.join(", ")
     ));
+    let error = match identity.passed_over() {
+        Some(lines) => error.cause(lines),
+        None => error,
+    };
     let listed = Recipients::load(file.root(), environment);
     let label =
         listed.as_ref().map_or_else(|_| recipients::SHARED.to_owned(), |listed| listed.source().to_owned());

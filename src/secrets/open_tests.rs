@@ -162,7 +162,7 @@ fn what_is_no_age_file_says_so() {
     ");
     let x25519: age::x25519::Recipient = recipient.parse().unwrap();
     let one = || std::iter::once(&x25519 as &dyn age::Recipient);
-    assert_snapshot!(said(&encrypt(b"\xff\xfe", one(), Format::AsciiArmor).unwrap()), @"[Usage] open secrets/prod.yml.age: what it holds is not text");
+    assert_snapshot!(said(&encrypt(b"\xff\xfe", one(), Format::AsciiArmor).unwrap()), @"[Usage] open secrets/prod.yml.age: what it holds is UTF-16 text, not UTF-8");
 }
 
 #[test]
@@ -242,5 +242,43 @@ fn a_decrypted_text_with_mistakes_is_not_shown() {
     assert_snapshot!(said("a: hunter2\n_fingerprint_key: hunter2\n"), @r"
     [Usage] read secrets/prod.yml.age: `_fingerprint_key` is not 64 hexadecimal digits
     → Remove its line with `provision secrets edit prod`: a new one is added when you save. The next deploy then takes every secret as changed.
+    ");
+}
+
+#[test]
+fn a_file_that_passed_through_windows_is_read() {
+    let (ours, recipient) = identity();
+    let root = project(&[&recipient]);
+    let windows = format!("\u{feff}{TEXT}key: |\n  two\n  lines\n").replace('\n', "\r\n");
+    let armored = String::from_utf8(encrypted(root.path(), &windows)).unwrap();
+    write(root.path(), NAME, format!("\u{feff}{}", armored.replace('\n', "\r\n")).as_bytes());
+    let secrets = load(root.path(), &ours).unwrap();
+    assert_eq!(secrets.get("smtp_password").unwrap().expose_secret(), "hunter2");
+    assert_eq!(secrets.get("key").unwrap().expose_secret(), "two\nlines\n");
+    super::super::set(root.path(), "prod", &ours, &"smtp_password".parse().unwrap(), &"hunter3".into())
+        .unwrap();
+    let secrets = load(root.path(), &ours).unwrap();
+    assert_eq!(secrets.get("smtp_password").unwrap().expose_secret(), "hunter3");
+    assert_eq!(secrets.get("key").unwrap().expose_secret(), "two\nlines\n");
+    let utf16: Vec<u8> = armored.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_snapshot!(failure(root.path(), &ours, &[b"\xff\xfe".as_slice(), &utf16].concat()), @r"
+    [Usage] open secrets/prod.yml.age: it is UTF-16 text, not UTF-8
+    → Take it from git again: `git checkout -- secrets/prod.yml.age`.
+    ");
+}
+
+#[test]
+fn a_key_of_a_plugin_is_named_where_the_others_do_not_fit() {
+    let (_, recipient) = identity();
+    let root = project(&[&recipient]);
+    let key = age::x25519::Identity::generate();
+    let text = format!("{}\nAGE-PLUGIN-YUBIKEY-1HUNTER2\n", key.to_string().expose_secret());
+    let other = Identity::parse("key.txt", &text, |_| panic!("asked")).unwrap();
+    let public = key.to_public().to_string();
+    let shown = failure(root.path(), &other, &encrypted(root.path(), TEXT)).replace(&public, "age1…");
+    assert_snapshot!(shown, @r"
+    [Usage] open secrets/prod.yml.age: it is not encrypted to your identity key.txt (public key: age1…): line 2 of key.txt is a key of an age plugin, which provision cannot use; the other keys are used
+    → Ask a colleague who can open it to run: provision secrets recipients add age1…
+    → If you have another key that is meant for it, name it with --identity.
     ");
 }

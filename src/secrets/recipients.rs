@@ -9,6 +9,7 @@ use age::ssh::ParseRecipientKeyError;
 
 use super::open::{self, Sealed};
 use crate::error::{Error, Kind, Place, Problem, Result};
+use crate::text;
 
 /// The recipients of one environment's secrets: everyone who may deploy it.
 pub struct Recipients {
@@ -38,8 +39,11 @@ impl Recipients {
     /// there is no key at all.
     pub fn load(root: &Path, environment: &str) -> Result<Self> {
         let label = Self::list_of(root, environment);
-        match std::fs::read_to_string(root.join(&label)) {
-            Ok(text) => return Self::parse(&label, &text),
+        match std::fs::read(root.join(&label)) {
+            Ok(bytes) => {
+                let text = text::decode(&bytes).map_err(|unreadable| unreadable.error(&label))?;
+                return Self::parse(&label, text);
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Error::usage(format!("read {label}")).cause(error)),
         }

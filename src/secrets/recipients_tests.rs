@@ -67,3 +67,22 @@ fn nobody_is_an_error() {
     → Write at least your own public key into it; `provision secrets keygen` prints one.
     ");
 }
+
+#[test]
+fn a_list_may_be_saved_on_windows() {
+    let (_, recipient) = identity();
+    let root = project(&[]);
+    write(
+        root.path(),
+        "secrets/recipients.txt",
+        format!("\u{feff}{recipient} someone\r\n# x\r\n").as_bytes(),
+    );
+    let list = Recipients::load(root.path(), "prod").unwrap();
+    assert_eq!(list.lines().collect::<Vec<_>>(), [recipient.as_str()]);
+    let utf16: Vec<u8> = recipient.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    write(root.path(), "secrets/recipients.txt", &[b"\xfe\xff".as_slice(), &utf16].concat());
+    assert_snapshot!(show(&Recipients::load(root.path(), "prod").unwrap_err()), @r"
+    [Usage] read secrets/recipients.txt; secrets/recipients.txt:1:1: it is UTF-16 text, not UTF-8
+    → Save it as UTF-8: `iconv -f UTF-16 -t UTF-8 secrets/recipients.txt > secrets/recipients.txt.new && mv secrets/recipients.txt.new secrets/recipients.txt`.
+    ");
+}

@@ -8,6 +8,7 @@ use super::recipients::{self, Recipients, SHARED};
 use super::replace::{self, Change};
 use super::{document, open, rekey};
 use crate::error::{Error, Result};
+use crate::text;
 
 /// What became of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +45,13 @@ impl<'a> Roster<'a> {
             }
             None => SHARED.to_owned(),
         };
-        let text_of = |label: &str| -> Result<Option<String>> {
-            let Some(bytes) = replace::read(&root.join(label), label)? else { return Ok(None) };
-            String::from_utf8(bytes)
-                .map(Some)
-                .map_err(|_| Error::usage(format!("read {label}")).cause("it is not UTF-8 text"))
+        let read = |label: &str| replace::read(&root.join(label), label);
+        let before = read(&label)?;
+        let (from, bytes) = match &before {
+            Some(bytes) => (label.as_str(), bytes.clone()),
+            None => (SHARED, read(SHARED)?.unwrap_or_default()),
         };
-        let own = text_of(&label)?;
-        let before = own.as_ref().map(|text| text.as_bytes().to_vec());
-        let text = match own {
-            Some(text) => text,
-            None => text_of(SHARED)?.unwrap_or_default(),
-        };
+        let text = text::decode(&bytes).map_err(|unreadable| unreadable.error(from))?.to_owned();
         let environments = file::environments(root)
             .into_iter()
             .filter(|name| match environment {

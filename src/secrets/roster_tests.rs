@@ -162,3 +162,17 @@ fn rekey_covers_all_environments_or_none() {
     → `provision secrets edit ENVIRONMENT` makes one.
     ");
 }
+
+#[test]
+fn a_list_saved_on_windows_takes_one_more() {
+    let (_, first) = identity();
+    let (_, second) = identity();
+    let root = project(&[]);
+    write(root.path(), "secrets/recipients.txt", format!("\u{feff}{first}\r\n").as_bytes());
+    Roster::of(root.path(), None).unwrap().add(&second, || panic!("nothing is encrypted")).unwrap();
+    let list = Roster::of(root.path(), None).unwrap();
+    let keys: Vec<String> = list.people().unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [first, second]);
+    // Its own list begins as a copy of it.
+    assert_eq!(Roster::of(root.path(), Some("prod")).unwrap().people().unwrap().len(), 2);
+}

@@ -10,11 +10,30 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::text;
+
 /// How a vault begins.
-pub(super) const BEGIN: &str = "$ANSIBLE_VAULT;";
+const BEGIN: &str = "$ANSIBLE_VAULT;";
 
 /// Rounds of PBKDF2, which the format fixes.
 const ROUNDS: u32 = 10_000;
+
+/// The vault in a file that is one as a whole: what stands there from its header on. Before it may stand what people and
+/// editors put at the head of any YAML file: a mark, empty lines, comments and `---`.
+pub(super) fn find(text: &str) -> Option<&str> {
+    let mut rest = text::without_mark(text);
+    loop {
+        rest = rest.trim_start();
+        if rest.starts_with(BEGIN) {
+            return Some(rest);
+        }
+        let (line, below) = rest.split_once('\n')?;
+        if !(line.starts_with('#') || line.trim_end() == "---") {
+            return None;
+        }
+        rest = below;
+    }
+}
 
 /// The plain text of a vault.
 ///
@@ -84,6 +103,18 @@ mod tests {
         );
         assert!(open(&VAULT.replace(";prod", "").replace("1.2", "1.1"), "correct horse").is_ok());
         assert!(open(&VAULT.replace('\n', "\r\n"), "correct horse").is_ok());
+    }
+
+    #[test]
+    fn a_vault_is_found_below_what_stands_at_the_head_of_yaml_files() {
+        let end = VAULT.trim_end();
+        for above in ["", "\u{feff}", "---\n", "\u{feff}---\r\n", "\n# by hand\n--- \n\n", "  "] {
+            assert_eq!(find(&format!("{above}{VAULT}")).map(str::trim_end), Some(end), "{above:?}");
+        }
+        for other in ["", "---\n", "a: 1\n$ANSIBLE_VAULT;1.1;AES256\n", "--- a\n$ANSIBLE_VAULT;1.1;AES256\n"]
+        {
+            assert_eq!(find(other), None, "{other:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::dashboards;
 use crate::error::{Error, Place, Problem, Result};
 use crate::inventory::Environment;
 use crate::secrets::token;
+use crate::text;
 use crate::yaml::{Document, Value};
 
 /// A file larger than this does not belong into a stack (bytes).
@@ -129,7 +130,7 @@ fn read_folder(
             ));
         } else {
             let bytes = std::fs::read(entry.path()).map_err(|error| unreadable(&shown, &error))?;
-            files.insert(path, bytes);
+            files.insert(path, text::for_server(bytes).map_err(|unreadable| unreadable.problem(&shown))?);
         }
     }
     Ok(())
@@ -146,13 +147,11 @@ fn split(
             files.insert(path, File::new(bytes));
             continue;
         }
-        match String::from_utf8(bytes) {
+        match text::decode(&bytes) {
             Ok(text) => {
-                templates.insert(path, text);
+                templates.insert(path, text.to_owned());
             }
-            Err(_) => {
-                problems.push(Problem::new(Place::file(format!("{folder}/{path}")), "is not UTF-8 text", ""));
-            }
+            Err(unreadable) => problems.push(unreadable.problem(&format!("{folder}/{path}"))),
         }
     }
     (templates, files, problems)

@@ -10,6 +10,7 @@ mod inventory;
 mod output;
 mod secrets;
 mod templates;
+mod text;
 mod vault;
 
 /// The message of `check`, `plan` and `deploy` for a mistake in the project: all three refuse with exit code

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Around, Said, values};
 use crate::error::{Error, Result};
 use crate::secrets::{self, Identity, Import, Imported};
+use crate::text;
 
 pub(super) fn run(
     around: &Around<'_>,
@@ -24,7 +25,7 @@ pub(super) fn run(
         None if std::io::stdin().is_terminal() => {
             secrets::ask(&format!("the vault password of {}", file.display()))?
         }
-        None => values::read_value(std::io::stdin().lock(), "the vault password")?,
+        None => values::read_value(std::io::stdin().lock(), "the vault password")?.value,
     };
     let import = Import { root: around.root, environment, identity: &identity, names: around.names, force };
     let imported = import.run(&file.display().to_string(), &text, &password)?;
@@ -32,9 +33,11 @@ pub(super) fn run(
 }
 
 fn text_of(path: &Path) -> Result<Zeroizing<String>> {
-    let failed = |what: String| Error::usage(format!("read {}", path.display())).cause(what);
-    let bytes = std::fs::read(path).map(Zeroizing::new).map_err(|error| failed(error.to_string()))?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| failed("it is not UTF-8 text".to_owned()))?;
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|error| Error::usage(format!("read {shown}")).cause(error))?;
+    let text = text::decode(&bytes).map_err(|unreadable| unreadable.error(&shown))?;
     Ok(Zeroizing::new(text.to_owned()))
 }
 

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Around, Said};
 use crate::error::{Error, Result};
 use crate::secrets::{self, Edit, Edited, Editor, Identity, SecretName, Secrets};
+use crate::text;
 
 /// The largest value that is read from stdin, in bytes: a certificate chain fits many times.
 const LARGEST: u64 = 1 << 20;
@@ -62,14 +63,21 @@ pub(super) fn set(
     generate: Option<u16>,
 ) -> Result<Said> {
     let identity = Identity::find(around.identity)?;
-    let value = match generate {
-        Some(length) => secrets::generate_password(usize::from(length)),
-        None if std::io::stdin().is_terminal() => ask_twice(name)?,
+    let Value { value, remark } = match generate {
+        Some(length) => {
+            Value { value: secrets::generate_password(usize::from(length)), remark: String::new() }
+        }
+        None if std::io::stdin().is_terminal() => Value { value: ask_twice(name)?, remark: String::new() },
         None => read_value(std::io::stdin().lock(), &format!("the value of {name}"))?,
     };
     let is_new = secrets::set(around.root, environment, &identity, name, &value)?;
     let done = if is_new { "Added" } else { "Changed" };
-    Ok(Said::Text(format!("{done} `{name}` in secrets/{environment}.yml.age.")))
+    let mut text = format!("{done} `{name}` in secrets/{environment}.yml.age.");
+    if !remark.is_empty() {
+        text.push('\n');
+        text.push_str(&remark);
+    }
+    Ok(Said::Text(text))
 }
 
 fn ask_twice(name: &SecretName) -> Result<SecretString> {
@@ -84,8 +92,17 @@ fn ask_twice(name: &SecretName) -> Result<SecretString> {
     }
 }
 
-/// What is on `input`, without one line end at its end: `echo` and here-documents add it.
-pub(super) fn read_value(input: impl Read, what: &str) -> Result<SecretString> {
+/// A value that was read.
+#[derive(Debug)]
+pub(super) struct Value {
+    pub(super) value: SecretString,
+    /// What was not taken as a part of it, or looks as if it should not be one: whole sentences, or nothing.
+    pub(super) remark: String,
+}
+
+/// What is on `input`, without one line end at its end: `echo` and here-documents add it. What Windows adds besides is
+/// taken off too, and said.
+pub(super) fn read_value(input: impl Read, what: &str) -> Result<Value> {
     let failed = |found: String| Error::usage(format!("read {what} from stdin")).cause(found);
     let largest = usize::try_from(LARGEST).unwrap_or(usize::MAX);
     let mut bytes = Zeroizing::new(Vec::with_capacity(largest + 1));
@@ -93,16 +110,33 @@ pub(super) fn read_value(input: impl Read, what: &str) -> Result<SecretString> {
     if bytes.len() > largest {
         return Err(failed("it is larger than 1 MiB".to_owned()));
     }
-    let text = std::str::from_utf8(&bytes).map_err(|_| {
-        failed("it is not UTF-8 text".to_owned()).hint("Encode it first, for example with `base64`.")
+    let text = text::decode(&bytes).map_err(|unreadable| {
+        failed(unreadable.what()).hint(match unreadable {
+            text::Unreadable::Utf16(from) => {
+                format!("Put `iconv -f {from} -t UTF-8 |` before the command; PowerShell writes text so.")
+            }
+            text::Unreadable::NotUtf8(..) => "Encode it first, for example with `base64`.".to_owned(),
+        })
     })?;
-    let text = text.strip_suffix('\n').unwrap_or(text);
+    let mut remarks = Vec::new();
+    if bytes.starts_with("\u{feff}".as_bytes()) {
+        remarks.push("The byte order mark before it was left out.");
+    }
+    let text = if let Some(text) = text.strip_suffix("\r\n") {
+        remarks.push("The line end of Windows (CR LF) behind it was left out.");
+        text
+    } else {
+        text.strip_suffix('\n').unwrap_or(text)
+    };
+    if text.contains('\r') {
+        remarks.push("It has carriage returns in it, which were kept; `tr -d '\\r'` takes them out.");
+    }
     if text.is_empty() {
         return Err(
             failed("there is none".to_owned()).hint("Give it on stdin (`< FILE`), or type it on a terminal.")
         );
     }
-    Ok(SecretString::from(text))
+    Ok(Value { value: SecretString::from(text), remark: remarks.join(" ") })
 }
 
 pub(super) fn unset(around: &Around<'_>, environment: &str, name: &SecretName) -> Result<Said> {
@@ -145,8 +179,9 @@ mod tests {
 
     #[test]
     fn one_line_end_is_taken_from_stdin_s_value() {
-        let read =
-            |bytes: &[u8]| read_value(bytes, "the value of a").map(|value| value.expose_secret().to_owned());
+        let read = |bytes: &[u8]| {
+            read_value(bytes, "the value of a").map(|read| read.value.expose_secret().to_owned())
+        };
         assert_eq!(read(b"hunter2\n").unwrap(), "hunter2");
         assert_eq!(read(b"hunter2").unwrap(), "hunter2");
         assert_eq!(read(b"two\nlines\n\n").unwrap(), "two\nlines\n");
@@ -157,5 +192,21 @@ mod tests {
         insta::assert_snapshot!(refused(b"\n"), @"read the value of a from stdin: there is none → Give it on stdin (`< FILE`), or type it on a terminal.");
         insta::assert_snapshot!(refused(b"\xff"), @"read the value of a from stdin: it is not UTF-8 text → Encode it first, for example with `base64`.");
         insta::assert_snapshot!(refused(&vec![b'x'; (1 << 20) + 1]), @"read the value of a from stdin: it is larger than 1 MiB →");
+    }
+
+    #[test]
+    fn what_windows_adds_to_a_value_is_taken_off_and_said() {
+        let read = |bytes: &[u8]| {
+            let read = read_value(bytes, "the value of a").unwrap();
+            format!("{:?} {}", read.value.expose_secret(), read.remark)
+        };
+        insta::assert_snapshot!(read(b"hunter2\r\n"), @r#""hunter2" The line end of Windows (CR LF) behind it was left out."#);
+        insta::assert_snapshot!(read(b"\xef\xbb\xbfhunter2\n"), @r#""hunter2" The byte order mark before it was left out."#);
+        insta::assert_snapshot!(read(b"two\r\nlines\r\n"), @r#""two\r\nlines" The line end of Windows (CR LF) behind it was left out. It has carriage returns in it, which were kept; `tr -d '\r'` takes them out."#);
+        insta::assert_snapshot!(read(b"hunter2\n"), @r#""hunter2""#);
+        let error = read_value(&b"\xff\xfeh\0u\0"[..], "the value of a").unwrap_err();
+        insta::assert_snapshot!(format!("{error} → {}", error.hints().join(" ")), @"read the value of a from stdin: it is UTF-16 text, not UTF-8 → Put `iconv -f UTF-16 -t UTF-8 |` before the command; PowerShell writes text so.");
+        let error = read_value(&b"\xef\xbb\xbf\r\n"[..], "the value of a").unwrap_err();
+        insta::assert_snapshot!(error, @"read the value of a from stdin: there is none");
     }
 }

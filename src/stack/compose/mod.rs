@@ -93,10 +93,7 @@ impl Reader<'_> {
     }
 
     fn compose(&mut self) -> Compose {
-        let mut value = self.document.value().clone();
-        if let Err(error) = value.apply_merge() {
-            self.problem(&[], error.to_string(), "");
-        }
+        let value = self.document.value().clone();
         if value.get("version").is_some() {
             self.problem(&["version"], "`version:` is obsolete", "Remove the line.");
         }
