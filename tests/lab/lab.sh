@@ -35,7 +35,8 @@ usage: tests/lab/lab.sh COMMAND
   mails                prints the mails that arrived
 environment: LAB_BIN_DIR (a folder with the programs `standin` and `backend`, else cargo builds them),
   LAB_NAME (provision-lab), LAB_NET (first three bytes of the network, 10.213.7), LAB_REGISTRY_PORT (5213): with
-  other values in another checkout a second lab stands beside the first
+  other values in another checkout a second lab stands beside the first; LAB_IMAGES: auto (upstream's images where
+  they can be had, else Debian's packages and stand-ins), debian, upstream, or a file (README.md); it is remembered
 EOF
 }
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Lab, RECORDS, vps, wait_for};
+use super::{Lab, RECORDS, image_of, vps, wait_for};
 
 #[test]
 fn a_grafana_password_that_somebody_changed_is_refused_at_once_and_the_old_release_runs() {
@@ -55,9 +55,14 @@ fn an_image_that_does_not_exist_changes_nothing() {
     let lab = Lab::take();
     let before = lab.snapshot();
     let ids = vps("docker ps -q --no-trunc | sort");
-    lab.edit("inventory/lab.yml", "prometheus: lab/prometheus:", "prometheus: lab/prometheus:9.99-not-");
+    let image = image_of("prometheus");
+    lab.edit(
+        "inventory/lab.yml",
+        &format!("    prometheus: {image}\n"),
+        &format!("    prometheus: {image}-not\n"),
+    );
     let run = lab.deploy();
-    run.ends_with(5, &["vps", "lab/prometheus:9.99-not-", "docker pull"]);
+    run.ends_with(5, &["vps", &format!("{image}-not"), "docker pull"]);
     assert_eq!(vps("docker ps -q --no-trunc | sort"), ids);
     lab.is_as_before(&before);
 }

@@ -225,6 +225,14 @@ fn copy_of_project() -> tempfile::TempDir {
     dir
 }
 
+/// The image of a component in the lab, Debian's, upstream's or a stand-in's.
+pub(crate) fn image_of(component: &str) -> String {
+    let text = std::fs::read_to_string(Path::new(ROOT).join("inventory/lab.yml"))
+        .expect("the lab is not up: run `make lab` first, or `make test`, which does");
+    let inventory: serde_yaml::Value = serde_yaml::from_str(&text).unwrap();
+    inventory["variables"]["images"][component].as_str().unwrap().to_owned()
+}
+
 /// Whether nobody activates anything.
 pub(crate) fn lock_is_free() -> bool {
     lock_is_free_at(RECORDS)

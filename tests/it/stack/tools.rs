@@ -4,9 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_yaml::Value;
-
-use crate::lab::container;
+use crate::lab::{container, image_of};
 
 /// Runs a shell script in a throw-away container of a component's image; each folder is mounted, read-only, at the
 /// place beside it. Gives what it printed; the script has to succeed.
@@ -21,7 +19,7 @@ pub(super) fn in_image_of(component: &str, mounts: &[(&Path, &str)], script: &st
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(&file, script).unwrap();
     command.arg("--volume").arg(format!("{}:/script:ro", file.path().display()));
-    command.args([&image(component), "-e", "/script"]);
+    command.args([&image_of(component), "-e", "/script"]);
     succeeded(&command.output().unwrap())
 }
 
@@ -46,13 +44,4 @@ fn succeeded(output: &Output) -> String {
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
     stdout
-}
-
-/// The image of a component in the lab.
-fn image(component: &str) -> String {
-    let inventory = concat!(env!("CARGO_MANIFEST_DIR"), "/inventory/lab.yml");
-    let text = std::fs::read_to_string(inventory)
-        .expect("the lab is not up: run `make lab` first, or `make test`, which does");
-    let inventory: Value = serde_yaml::from_str(&text).unwrap();
-    inventory["variables"]["images"][component].as_str().unwrap().to_owned()
 }

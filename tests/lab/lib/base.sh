@@ -54,11 +54,17 @@ import_debian() {
         docker import - "$IMAGES/debian:$SUITE"
 }
 
-# pulled IMAGE: whether a registry gives it. The first refusal counts for all until `down`: a machine
-# without a registry shall not wait for each image.
+# pulled IMAGE: whether a registry gives it. A registry that does not answer is not asked again until `down`, or until
+# LAB_IMAGES asks for it: a machine without one shall not wait for each image.
 pulled() {
-    [ ! -e "$STATE/no-registry" ] || return 1
+    [ "$SOURCE" != debian ] || return 1
+    pulled_from=$STATE/no-registry.$(registry_of "$1")
+    [ ! -e "$pulled_from" ] || return 1
     timeout "${LAB_PULL_TIMEOUT:-300}" sh -c "$ENGINE_SUDO docker pull -q \"\$1\"" sh "$1" >"$STATE/log/pull.log" 2>&1 && return 0
-    cp "$STATE/log/pull.log" "$STATE/no-registry"
+    # One that answers about this image says nothing about others.
+    grep -qE 'manifest unknown|not found|denied|toomanyrequests' "$STATE/log/pull.log" || cp "$STATE/log/pull.log" "$pulled_from"
     return 1
 }
+
+# The registry that an image's name means: its first part where that looks like a host.
+registry_of() { case ${1%%/*} in *.* | *:*) case $1 in */*) echo "${1%%/*}" ;; *) echo default ;; esac ;; *) echo default ;; esac }

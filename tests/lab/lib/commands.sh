@@ -4,6 +4,7 @@
 # What is made of packages alone, while somebody else builds our programs.
 lab_images() {
     make_state
+    choose_images
     engine_up
     export_proxy
     images_up packaged
@@ -11,6 +12,7 @@ lab_images() {
 
 lab_up() {
     make_state
+    choose_images
     need age:age age-keygen:age ssh:openssh-client ssh-keygen:openssh-client openssl:openssl
     engine_up
     programs_up
@@ -23,6 +25,7 @@ lab_up() {
     echo "$NAME" >"$STATE/name"
     echo "$NET" >"$STATE/net"
     echo "$REGISTRY_PORT" >"$STATE/registry-port"
+    echo "$SOURCE" >"$STATE/source"
     export_proxy
     network_up
     images_up

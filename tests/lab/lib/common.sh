@@ -12,6 +12,9 @@ VPS=$NAME-vps VPS_ADDRESS=$NET.10
 MAIL=$NAME-mail MAIL_ADDRESS=$NET.20
 REGISTRY=$NAME-registry REGISTRY_ADDRESS=$NET.30
 REGISTRY_PORT=${LAB_REGISTRY_PORT:-$(cat "$STATE/registry-port" 2>/dev/null || echo 5213)}
+SOURCE=${LAB_IMAGES:-$(cat "$STATE/source" 2>/dev/null || echo auto)}
+# A file may be named from where we were called.
+case $SOURCE in */*) SOURCE=$(realpath -m "$SOURCE") ;; esac
 STARTED=$(date +%s)
 
 say() { printf '%4ds  %s\n' "$(($(date +%s) - STARTED))" "$*" >&2; }

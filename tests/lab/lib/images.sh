@@ -32,7 +32,7 @@ build_image() {
         --label "provision.lab.inputs=$2" -t "$1" - <"$3"
 }
 
-# Debian's and upstream's image of each component. Nothing in the second place: it must be stood in for.
+# Each component, upstream's image of it, and Debian's package. Without a package something of ours takes its place.
 components() {
     cat <<'EOF'
 prometheus prom/prometheus:v3.13.3 prometheus
@@ -49,12 +49,43 @@ postgres postgres:15 -
 EOF
 }
 
+# What LAB_IMAGES says: auto, debian, upstream, or a file whose lines, `component image`, replace upstream's.
+choose_images() {
+    case $SOURCE in
+        auto) say "images: upstream's where this machine has or can pull them, else Debian's packages and stand-ins (LAB_IMAGES=auto)" ;;
+        debian) say "images: Debian's packages and stand-ins, nothing is pulled (LAB_IMAGES=debian)" ;;
+        upstream) say "images: upstream's (LAB_IMAGES=upstream)" ;;
+        */*)
+            [ -f "$SOURCE" ] || die "LAB_IMAGES=$SOURCE: there is no such file"
+            say "images: those that $SOURCE names, else as with LAB_IMAGES=auto" ;;
+        *) die "LAB_IMAGES=$SOURCE is none of: auto, debian, upstream, the path of a file with lines \`component image\`" ;;
+    esac
+    # Who asks for something expects to be heard: a registry that did not answer before is asked again.
+    [ -z "${LAB_IMAGES:-}" ] || rm -f "$STATE"/no-registry.*
+    components >"$STATE/components"
+    case $SOURCE in
+        */*)
+            unknown=$(awk 'NR == FNR { known[$1] = 1; next } NF && $1 !~ /^#/ && (!known[$1] || NF != 2)' "$STATE/components" "$SOURCE")
+            [ -z "$unknown" ] || die "$SOURCE: not \`component image\` with one of $(cut -d ' ' -f 1 "$STATE/components" | tr '\n' ' '): $unknown"
+            # An image that was named has to be had.
+            awk 'NR == FNR { if (NF && $1 !~ /^#/) named[$1] = $2; next } $1 in named { print $1, named[$1], $3, "named"; next } { print }' \
+                "$SOURCE" "$STATE/components" >"$STATE/components.new"
+            mv "$STATE/components.new" "$STATE/components" ;;
+    esac
+}
+
+# What the engine has of the images that are looked for: one that appears later makes `up` take it.
+images_at_hand() {
+    [ "$SOURCE" != debian ] || return 0
+    # shellcheck disable=SC2046 # a list of words
+    docker image inspect -f '{{.Id}}' $(cut -d ' ' -f 2 "$STATE/components") 2>&1 || true
+}
+
 # images_up [packaged]: afterwards $STATE/images has a line an image: component, image, kind. With `packaged` only those
 # are made in which there is none of our programs.
 images_up() {
     find_debian
     build "$IMAGES/base" base
-    components >"$STATE/components"
     # The long builds side by side; each waits mostly for packages.
     build "$IMAGES/vps" vps & build_vps=$!
     build "$IMAGES/side" side & build_side=$!
@@ -69,8 +100,9 @@ service_images() (
     which=${1:-all}
     # Only the table goes to the output.
     exec 3>&1 1>&2
-    while read -r component real package; do
-        if docker image inspect "$real" >/dev/null 2>&1 || pulled "$real"; then
+    missing=
+    while read -r component real package named; do
+        if [ "$SOURCE" != debian ] && { docker image inspect "$real" >/dev/null 2>&1 || pulled "$real"; }; then
             case $real in
                 # The VPS's mirror stands for the default registry only.
                 *.*/*)
@@ -78,6 +110,10 @@ service_images() (
                     real=lab/$component:${real##*:} ;;
             esac
             echo "$component $real upstream" >&3
+            continue
+        fi
+        if [ "$SOURCE" = upstream ] || [ -n "$named" ]; then
+            missing="$missing $real"
             continue
         fi
         folder=$(printf %s "$component" | tr _ -)
@@ -94,6 +130,9 @@ service_images() (
                 echo "$component $tag debian" >&3 ;;
         esac
     done <"$STATE/components"
+    [ -z "$missing" ] || die "LAB_IMAGES=$SOURCE, but the engine does not have and cannot pull:$missing
+  why: $(tail -n 1 "$STATE/log/pull.log" 2>/dev/null || echo 'nothing was tried')
+  put them into the engine (docker load), or let Debian's packages and stand-ins take their place: LAB_IMAGES=auto tests/lab/lab.sh up"
     [ "$which" = all ] || return 0
     # A part of the application: the real one would want the application's whole configuration.
     stand_in traefik >&3

@@ -8,7 +8,9 @@ stamp() {
         cat $(project_files) "$LAB"/lab.sh "$LAB"/lib/* "$STATE/bin/standin" "$STATE/bin/backend" "$KEY.pub" "$IDENTITY"
         (cd "$LAB" && tar --sort=name --mtime=@0 --mode=go=rX -c images application)
         docker inspect -f '{{.Id}} {{.State.Running}}' "$VPS" "$MAIL" "$REGISTRY"
-        echo "$NET $REGISTRY_PORT"
+        echo "$NET $REGISTRY_PORT $SOURCE"
+        cat "$STATE/components"
+        images_at_hand
     } 2>&1 | digest
 }
 

@@ -2,7 +2,9 @@
 # The VPS: a container that boots systemd, with a docker of its own on a volume.
 
 vps_up() {
-    want=$(docker image inspect -f '{{.Id}}' "$IMAGES/vps")-$(digest <"$KEY.pub")-$VPS_ADDRESS
+    # Volumes that upstream's programs wrote are nothing for Debian's, nor the other way round (PostgreSQL 15 and 17).
+    kinds=$(awk '{ print $1, $3 == "upstream" }' "$STATE/images" | digest)
+    want=$(docker image inspect -f '{{.Id}}' "$IMAGES/vps")-$(digest <"$KEY.pub")-$VPS_ADDRESS-$kinds
     if ! keep_container "$VPS" "$want"; then
         say 'booting a new VPS'
         docker volume rm -f "$NAME-docker" >/dev/null

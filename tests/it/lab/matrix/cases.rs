@@ -10,7 +10,7 @@ use super::look::Look;
 use super::stack::Shape;
 use super::{Case, End, Matrix, Random, Size, faults};
 use crate::lab::interruptions::until;
-use crate::lab::{container, lock_is_free_at, vps, wait_for, way};
+use crate::lab::{container, image_of, lock_is_free_at, vps, wait_for, way};
 use faults::RECORDS;
 
 /// What the program says when a step begins, in order.
@@ -323,9 +323,8 @@ fn of_plans() -> Vec<Case> {
 /// An image without a tag is what `docker image prune` takes: a tag of ours keeps it for the way back.
 fn pinned_by_digest() -> Case {
     Case::new("an image pinned by its digest outlives a prune", &[0], End::New, |matrix| {
-        let inventory = std::fs::read_to_string(matrix.lab.path("inventory/lab.yml")).unwrap();
         // One that no other container of the VPS runs.
-        let image = inventory.split_whitespace().find(|word| word.contains("lab/promtail-standin")).unwrap();
+        let image = image_of("promtail");
         let pinned = vps(&format!(
             "docker pull -q {image} >/dev/null && docker image inspect -f '{{{{index .RepoDigests 0}}}}' {image} &&              docker rmi {image} >/dev/null"
         ));
