@@ -4,7 +4,7 @@
 //! ```text
 //! standin grafana [server]                                     serve
 //! standin grafana cli admin reset-admin-password --password-from-stdin
-//! standin loki|alloy|promtail|cadvisor|socket-proxy|traefik …  with the arguments of the real program
+//! standin loki|alloy|promtail|cadvisor|socket-proxy …           with the arguments of the real program
 //! standin healthcheck                                          the second program of the socket proxy's image
 //! grafana …                                                    the same, through a link of that name
 //! ```
@@ -24,7 +24,6 @@ mod loki;
 mod recorded;
 mod serve;
 mod socket_proxy;
-mod traefik;
 
 use std::process::ExitCode;
 
@@ -40,11 +39,10 @@ enum Service {
     SocketProxy,
     /// The program in the socket proxy's image that checks its health.
     HealthCheck,
-    Traefik,
 }
 
 /// Their names, for messages.
-const NAMES: &str = "grafana, loki, alloy, promtail, cadvisor, socket-proxy, healthcheck, traefik";
+const NAMES: &str = "grafana, loki, alloy, promtail, cadvisor, socket-proxy, healthcheck";
 
 impl Service {
     fn named(name: &str) -> Option<Self> {
@@ -56,7 +54,6 @@ impl Service {
             "cadvisor" => Self::Cadvisor,
             "socket-proxy" => Self::SocketProxy,
             "healthcheck" => Self::HealthCheck,
-            "traefik" => Self::Traefik,
             _ => return None,
         })
     }
@@ -92,7 +89,6 @@ fn main() -> ExitCode {
         Service::Cadvisor => cadvisor::main(&arguments),
         Service::SocketProxy => socket_proxy::main(&arguments),
         Service::HealthCheck => socket_proxy::check_health(),
-        Service::Traefik => traefik::main(&arguments),
     });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -13,6 +13,7 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$LAB/lib/base.sh"
 . "$LAB/lib/programs.sh"
 . "$LAB/lib/images.sh"
+. "$LAB/lib/traefik.sh"
 . "$LAB/lib/registry.sh"
 . "$LAB/lib/secrets.sh"
 . "$LAB/lib/mail.sh"

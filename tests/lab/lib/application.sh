@@ -27,7 +27,7 @@ application_runs() {
 application_for() {
     {
         cat "$SECRETS" "$LAB/application/docker-compose.yml" "$STATE/images"
-        docker image inspect -f '{{.Id}}' "$(image_of postgres)" "$(image_of backend)" "$(image_of traefik)"
+        for part in postgres backend traefik busybox; do docker image inspect -f '{{.Id}}' "$(image_of $part)"; done
     } | digest
 }
 
@@ -38,22 +38,27 @@ application_files() (
     trap 'rm -rf "$files"' EXIT
     mkdir -p "$files/app"
     cp "$LAB/application/docker-compose.yml" "$files/app/"
-    printf 'POSTGRES_IMAGE=%s\nBACKEND_IMAGE=%s\nTRAEFIK_IMAGE=%s\n' \
-        "$(image_of postgres)" "$(image_of backend)" "$(image_of traefik)" >"$files/app/.env"
-    # What Traefik shows as its certificate. Nobody speaks TLS with it, so its key is of no use.
-    in_vps cat /opt/koprogo/app/certificate.pem </dev/null >"$files/app/certificate.pem" 2>/dev/null || new_certificate >"$files/app/certificate.pem"
+    printf '%s\n' "POSTGRES_IMAGE=$(image_of postgres)" "BACKEND_IMAGE=$(image_of backend)" \
+        "TRAEFIK_IMAGE=$(image_of traefik)" "BUSYBOX_IMAGE=$(image_of busybox)" >"$files/app/.env"
+    cp -R "$LAB/application/traefik" "$files/app/"
+    old_certificate >"$files/old.tar" 2>/dev/null && tar -C "$files/app/traefik" -xf "$files/old.tar" || new_certificate "$files/app/traefik"
+    rm -f "$files/old.tar"
     secret metrics_token >"$files/app/metrics_token"
     password=$(in_vps cat /opt/koprogo/app/postgres_password </dev/null 2>/dev/null) || password=$(random_word 32)
     printf %s "$password" >"$files/app/postgres_password"
     # The containers read them as other users; the folder keeps the users of the host out.
-    chmod 0644 "$files/app/postgres_password" "$files/app/metrics_token" "$files/app/certificate.pem"
+    chmod 0644 "$files/app/postgres_password" "$files/app/metrics_token"
     chmod 0700 "$files/app"
     tar -C "$files" --owner=0 --group=0 -c app
 )
 
+# The certificate and the key that Traefik has.
+old_certificate() { in_vps tar -C /opt/koprogo/app/traefik -c certificate.pem key.pem </dev/null; }
+
+# new_certificate FOLDER: nobody's authority signed it.
 new_certificate() {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout /dev/null -days 60 \
-        -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab 2>/dev/null
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$1/key.pem" -out "$1/certificate.pem" -days 60 \
+        -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab,DNS:grafana.koprogo.lab 2>/dev/null
 }
 
 # Idempotent. The password is a word: nothing in it needs quoting. The statements are not tracked, or

@@ -59,7 +59,7 @@ import_debian() {
 pulled() {
     [ "$SOURCE" != debian ] || return 1
     pulled_from=$STATE/no-registry.$(registry_of "$1")
-    [ ! -e "$pulled_from" ] || return 1
+    [ ! -e "$pulled_from" ] || { cp "$pulled_from" "$STATE/log/pull.log"; return 1; }
     timeout "${LAB_PULL_TIMEOUT:-300}" sh -c "$ENGINE_SUDO docker pull -q \"\$1\"" sh "$1" >"$STATE/log/pull.log" 2>&1 && return 0
     # One that answers about this image says nothing about others.
     grep -qE 'manifest unknown|not found|denied|toomanyrequests' "$STATE/log/pull.log" || cp "$STATE/log/pull.log" "$pulled_from"

@@ -103,11 +103,12 @@ EOF
     [ -s "$STATE/images" ] || return 0
     awk '
         $3 == "upstream" { upstream = upstream " " $2 }
+        $3 == "pypi" { pypi = pypi " " $2 }
         $3 == "debian" { debian = debian " " $2 }
         $3 == "STAND-IN" { standin = standin " " $2 " (for " $1 ")" }
         $3 == "example" { example = example " " $2 }
         END {
-            print "real       upstream:" (upstream ? upstream : " none") "; from Debian:" (debian ? debian : " none")
+            print "real       upstream:" (upstream ? upstream : " none") "; from Debian:" (debian ? debian : " none") (pypi ? "; from PyPI:" pypi : "")
             print "STAND-IN  " (standin ? standin : " none")
             print "example   " example
         }' "$STATE/images"

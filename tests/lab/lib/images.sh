@@ -46,6 +46,8 @@ promtail grafana/promtail:3.6.15 -
 cadvisor ghcr.io/google/cadvisor:0.60.5 -
 socket_proxy wollomatic/socket-proxy:1.12.2 -
 postgres postgres:15 -
+traefik traefik:v3.7.15 -
+busybox busybox:1.37 -
 EOF
 }
 
@@ -58,7 +60,7 @@ choose_images() {
         */*)
             [ -f "$SOURCE" ] || die "LAB_IMAGES=$SOURCE: there is no such file"
             say "images: those that $SOURCE names, else as with LAB_IMAGES=auto" ;;
-        *) die "LAB_IMAGES=$SOURCE is none of: auto, debian, upstream, the path of a file with lines \`component image\`" ;;
+        *) die "LAB_IMAGES=$SOURCE is none of: auto, debian, upstream, the path of a file (with a slash in it) that has lines \`component image\`" ;;
     esac
     # Who asks for something expects to be heard: a registry that did not answer before is asked again.
     [ -z "${LAB_IMAGES:-}" ] || rm -f "$STATE"/no-registry.*
@@ -120,9 +122,12 @@ service_images() (
         case $component in
             grafana | loki | alloy | promtail | cadvisor | socket_proxy)
                 [ "$which" = packaged ] || stand_in "$component" >&3 ;;
-            postgres)
-                build lab/postgres:debian postgres
-                echo "$component lab/postgres:debian debian" >&3 ;;
+            postgres | busybox)
+                build "lab/$component:debian" "$component"
+                echo "$component lab/$component:debian debian" >&3 ;;
+            traefik)
+                traefik_image "lab/traefik:${real##*:v}" "$real"
+                echo "$component lab/traefik:${real##*:v} pypi" >&3 ;;
             *)
                 build "$IMAGES/services" services
                 tag=lab/$folder:$(debian_version "$package")
@@ -134,8 +139,6 @@ service_images() (
   why: $(tail -n 1 "$STATE/log/pull.log" 2>/dev/null || echo 'nothing was tried')
   put them into the engine (docker load), or let Debian's packages and stand-ins take their place: LAB_IMAGES=auto tests/lab/lab.sh up"
     [ "$which" = all ] || return 0
-    # A part of the application: the real one would want the application's whole configuration.
-    stand_in traefik >&3
     program_tag=lab/koprogo-backend:1-$(cat "$LAB/images/koprogo-backend"/* "$STATE/bin/backend" | digest)
     build "$program_tag" koprogo-backend "$STATE/bin/backend"
     forget_others lab/koprogo-backend "$program_tag"

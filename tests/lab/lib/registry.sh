@@ -14,7 +14,7 @@ registry_up() {
     pushed=$(docker exec "$REGISTRY" cat /var/lib/docker-registry/lab-pushed 2>/dev/null || true)
     # Two at a time. Those that share a big layer one after the other, else each would send it.
     push_all prometheus alertmanager node_exporter postgres_exporter & push_first=$!
-    push_all postgres backend traefik grafana loki alloy promtail cadvisor socket_proxy & push_second=$!
+    push_all postgres backend traefik busybox grafana loki alloy promtail cadvisor socket_proxy & push_second=$!
     wait $push_first || die 'the registry did not take the images'
     wait $push_second || die 'the registry did not take the images'
 }

@@ -139,7 +139,7 @@ pub(super) fn requests(good: u32, bad: u32) {
 /// Ten requests that find the backend standing still for two seconds.
 pub(super) fn slow_requests() {
     vps(
-        "docker pause koprogo-backend >/dev/null; docker exec -d koprogo-traefik busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do busybox timeout 9 busybox wget -qO /dev/null http://127.0.0.1/api/v1/buildings/1 & done; wait'; sleep 2; docker unpause koprogo-backend >/dev/null",
+        "docker pause koprogo-backend >/dev/null; docker exec -d koprogo-traefik busybox sh -c 'for i in 1 2 3 4 5 6 7 8 9 10; do busybox timeout 9 busybox wget -qO /dev/null --header Host:koprogo.lab http://127.0.0.1/api/v1/buildings/1 & done; wait'; sleep 2; docker unpause koprogo-backend >/dev/null",
     );
 }
 
@@ -184,12 +184,18 @@ pub(super) fn crash_loop(undo: &mut Undo) {
     );
 }
 
-/// A certificate that ends in five days where Traefik reads its own.
+/// A certificate that ends in five days in the place of Traefik's. It starts anew: until then the one before counts too.
 pub(super) fn old_certificate(undo: &mut Undo) {
+    const SAVED: &str = "/run/lab-certificate";
     undo.after(
-        "cd /opt/koprogo/app && cp certificate.pem /run/lab-certificate.pem && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
-         -nodes -keyout /dev/null -days 5 -subj /CN=koprogo.lab -addext subjectAltName=DNS:koprogo.lab 2>/dev/null >/run/lab-new.pem && cat /run/lab-new.pem >certificate.pem",
-        "cat /run/lab-certificate.pem >/opt/koprogo/app/certificate.pem; rm -f /run/lab-certificate.pem /run/lab-new.pem",
+        &format!(
+            "mkdir -p {SAVED} && cd /opt/koprogo/app/traefik && cp certificate.pem key.pem {SAVED} && openssl req -x509 -newkey ec \
+             -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout key.pem -out certificate.pem -days 5 -subj /CN=koprogo.lab \
+             -addext subjectAltName=DNS:koprogo.lab 2>/dev/null && docker restart -t 3 koprogo-traefik >/dev/null"
+        ),
+        &format!(
+            "cp {SAVED}/* /opt/koprogo/app/traefik/ && rm -r {SAVED} && docker restart -t 3 koprogo-traefik >/dev/null"
+        ),
     );
 }
 
