@@ -117,6 +117,7 @@ struct Inner {
     doing: String,
     causes: Vec<String>,
     problems: Vec<Problem>,
+    notes: Vec<String>,
     hints: Vec<String>,
     output: Vec<String>,
 }
@@ -131,6 +132,7 @@ impl Error {
             doing: doing.into(),
             causes: Vec::new(),
             problems: Vec::new(),
+            notes: Vec::new(),
             hints: Vec::new(),
             output: Vec::new(),
         }))
@@ -156,6 +158,13 @@ impl Error {
     #[must_use]
     pub fn cause(mut self, cause: impl fmt::Display) -> Self {
         self.0.causes.push(cause.to_string());
+        self
+    }
+
+    /// Adds how things are now, such as what the host runs after a failure: a whole sentence.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.0.notes.push(note.into());
         self
     }
 
@@ -187,6 +196,28 @@ impl Error {
         self
     }
 
+    /// The same error with each of its texts as `change` gives it.
+    #[must_use]
+    pub fn map_text(&self, change: &dyn Fn(&str) -> String) -> Self {
+        let all = |texts: &[String]| texts.iter().map(|text| change(text)).collect();
+        let Inner { kind, host, doing, causes, problems, notes, hints, output } = &*self.0;
+        let problem = |Problem { place, what, hint }: &Problem| {
+            let Place { file, line, column, text } = place;
+            let place = Place { file: change(file), line: *line, column: *column, text: change(text) };
+            Problem::new(place, change(what), change(hint))
+        };
+        Self(Box::new(Inner {
+            kind: *kind,
+            host: host.clone(),
+            doing: change(doing),
+            causes: all(causes),
+            problems: problems.iter().map(problem).collect(),
+            notes: all(notes),
+            hints: all(hints),
+            output: all(output),
+        }))
+    }
+
     /// The kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -215,6 +246,12 @@ impl Error {
     #[must_use]
     pub fn all_problems(&self) -> &[Problem] {
         &self.0.problems
+    }
+
+    /// How things are now.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.0.notes
     }
 
     /// What to do next.

@@ -80,8 +80,24 @@ pub enum Event {
     Loaded {
         /// The environment.
         environment: String,
-        /// The id of the release that the files make.
+        /// The id of the release that the files make; null where it depends on what is found on a host.
+        release: Option<String>,
+    },
+    /// What a host runs was read there.
+    Running {
+        /// The host.
+        host: String,
+        /// The id of the release that runs.
         release: String,
+    },
+    /// Something failed, and the host begins to go back.
+    RollingBack {
+        /// The host.
+        host: String,
+        /// What failed.
+        because: String,
+        /// The release that it goes back to; null where none ran before.
+        to: Option<String>,
     },
     /// The plan, line by line, as a person reads it.
     Planned {

@@ -18,4 +18,5 @@ pub mod ssh;
 pub mod stack;
 pub mod text;
 pub mod verify;
+pub mod words;
 pub mod yaml;

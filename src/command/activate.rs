@@ -1,7 +1,7 @@
 //! One activation, from the bundle that is sent to the word that keeps it: what `deploy` and `rollback` have in common.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::interrupt::Interrupt;
 use super::project::Loaded;
@@ -142,15 +142,21 @@ impl Activate<'_> {
         if self.findings.iter().any(Finding::fails) {
             // Before the way back, which takes the containers away.
             reach::explain(self.loaded, self.host, &link.session, &mut self.findings, self.events).await;
-            let clock = Clock::start(self.events, &self.name(), Stage::Return);
-            self.tell(link, activation, order, Answer::Return).await?;
+            let failed: Vec<Finding> = self.findings.iter().filter(|f| f.fails()).cloned().collect();
+            let because = because(&failed);
+            let _ = self.events.send(Event::RollingBack {
+                host: self.name(),
+                because: because.clone(),
+                to: plan.from.as_ref().map(ToString::to_string),
+            });
+            // It stays on the host: without what is secret.
+            let because = self.loaded.secrets.redactor().clean(&because);
+            self.tell(link, activation, order, &Answer::Return(because)).await?;
             let ended =
                 self.follow(link, activation, order).await?.ok_or_else(|| broken("wait for the way back"))?;
-            clock.done(ended.outcome.clone());
-            let failed: Vec<Finding> = self.findings.iter().filter(|f| f.fails()).cloned().collect();
             return Err(self.ended(&link.session, &ended, plan, &failed).await);
         }
-        clock.done(format!("{} checks hold", self.findings.len()));
+        clock.done(crate::words::hold(self.findings.len()));
 
         let clock = Clock::start(self.events, &self.name(), Stage::Confirm);
         // A new connection: it proves that this deploy did not lock us out.
@@ -158,7 +164,7 @@ impl Activate<'_> {
         let fresh = Session::connect(self.host, &options).await;
         self.interrupt.fate(&self.name(), "it was told to keep the release".to_owned());
         let confirmed = match &fresh {
-            Ok(session) => host::answer(session, order, Answer::Confirm).await,
+            Ok(session) => host::answer(session, order, &Answer::Confirm).await,
             Err(error) => Err(error.clone()),
         };
         if let Err(error) = confirmed {
@@ -192,7 +198,8 @@ impl Activate<'_> {
                 followed = activation.follow(self.events) => followed,
                 () = self.interrupt.asked(), if !told => {
                     told = true;
-                    self.tell(link, activation, order, Answer::Return).await?;
+                    let answer = Answer::Return("it was interrupted by Ctrl-C".to_owned());
+                    self.tell(link, activation, order, &answer).await?;
                     continue;
                 }
             };
@@ -212,9 +219,9 @@ impl Activate<'_> {
         link: &mut Link<'_>,
         activation: &mut Activation,
         order: &Order<'_>,
-        answer: Answer,
+        answer: &Answer,
     ) -> Result<()> {
-        if answer == Answer::Return {
+        if matches!(answer, Answer::Return(_)) {
             self.interrupt.fate(&self.name(), "it was asked to go back, and does so by itself".to_owned());
         }
         let Err(error) = host::answer(&link.session, order, answer).await else { return Ok(()) };
@@ -248,8 +255,23 @@ impl Activate<'_> {
         if ended.outcome != "returned" {
             return error;
         }
+        let begun = ended.returning.unwrap_or_else(Instant::now);
         match returned::prove_old(self.loaded, self.host, session, plan, failed, self.events).await {
-            Ok(text) => error.hint(text),
+            Ok(text) => {
+                let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let back = plan
+                    .from
+                    .as_ref()
+                    .map_or("nothing of it runs".to_owned(), |old| format!("rolled back to {old}"));
+                let detail = format!("{back}, and proved");
+                let _ = self.events.send(Event::StageDone {
+                    host: self.name(),
+                    stage: Stage::Return,
+                    detail,
+                    took_ms,
+                });
+                error.note(text)
+            }
             Err(found) => {
                 found.with_kind(Kind::Stuck).cause(format!("the deploy failed before that: {error}"))
             }
@@ -302,6 +324,17 @@ fn stopped(ended: &Ended) -> Error {
         "refused" | "stale" | "locked" => error.cause("nothing was changed on the host"),
         "deployed" => error.cause("too late: the release was confirmed already and runs"),
         other => error.with_kind(Kind::Stuck).cause(format!("the way back ended as {other}")),
+    }
+}
+
+/// Why a release goes, in one line: the checks that fail, those of containers first, since others follow from them.
+fn because(failed: &[Finding]) -> String {
+    let (first, rest) = failed.split_first().map_or((String::new(), 0), |(first, rest)| {
+        (format!("{}: {}", first.check, first.found.replace('\n', " ")), rest.len())
+    });
+    match rest {
+        0 => first,
+        more => format!("{first}; and {} more", crate::words::count(more, "check")),
     }
 }
 

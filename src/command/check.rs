@@ -1,13 +1,11 @@
 //! `provision check`: all mistakes that can be found offline.
 
 use super::Context;
-use super::project;
+use super::project::{self, Gathered};
 use crate::error::{Error, Result};
 use crate::inventory::{self, Environment};
 use crate::outcome::{ExitCode, Outcome};
-use crate::plan;
-use crate::secrets::Identity;
-use crate::stack;
+use crate::words;
 
 /// Runs the command: one environment, or all of them.
 pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
@@ -44,41 +42,22 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
 
 /// What was looked at, and what the operator should know of it.
 fn check(context: &Context<'_>, name: &str) -> Result<(String, Vec<String>)> {
-    let environment = Environment::load(context.root, name)?;
-    let mut problems = Vec::new();
-    let release = project::collect(&mut problems, stack::load(&environment))?;
-    let mut remark = String::new();
-    let mut count = 0;
-    if let Some(release) = &release {
-        match plan::checks(release) {
-            Ok(checks) => count = checks.len(),
-            Err(found) => problems.extend(found),
-        }
-        // Without a key the rest can be checked all the same, on a pull request for example.
-        if release.secret_names().is_empty() || Identity::is_given(context.identity) {
-            match project::open_secrets(context.root, name, Some(release), context.identity) {
-                Ok(secrets) => {
-                    problems.extend(project::secret_problems(name, release, &secrets));
-                    if !release.secret_names().is_empty() {
-                        remark = project::remark(name, &secrets);
-                    }
-                }
-                Err(error) if problems.is_empty() => return Err(error),
-                Err(error) => problems.push(project::as_problem(name, &error)),
-            }
-        } else {
-            remark.push_str("; secrets not looked at: no identity");
-        }
-    }
-    match release {
-        Some(release) if problems.is_empty() => {
+    let mut gathered = Gathered::read(context.root, name, context.identity, false)?;
+    match gathered.release.take() {
+        Some(release) if gathered.problems.is_empty() => {
+            let remark = match &gathered.secrets {
+                None => "; secrets not looked at: no identity".to_owned(),
+                Some(_) if release.secret_names().is_empty() => String::new(),
+                Some(secrets) => project::remark(name, secrets),
+            };
             let text = format!(
-                "{name}: ok ({} files, {} services, {count} checks{remark})",
-                release.files.len(),
-                release.services.len()
+                "{name}: ok ({}, {}, {}{remark})",
+                words::count(release.files.len(), "file"),
+                words::count(release.services.len(), "service"),
+                words::count(gathered.checks.len(), "check")
             );
             Ok((text, release.remarks))
         }
-        _ => Err(Error::problems(format!("load {name}"), problems)),
+        _ => Err(gathered.error()),
     }
 }

@@ -19,6 +19,7 @@ use crate::outcome::Outcome;
 use crate::plan::check::Finding;
 use crate::plan::{self, HostState, Plan, ReleaseId};
 use crate::ssh::Session;
+use crate::words::{count, hold};
 
 /// How often a plan is made anew for a host that changes under our hands.
 const PLANS: u32 = 3;
@@ -37,6 +38,19 @@ impl Goal {
         match self {
             Goal::Project(loaded) => &loaded.environment,
             Goal::Kept(base, _) => &base.environment,
+        }
+    }
+
+    /// The command that brings hosts to it.
+    pub(super) fn command(&self) -> String {
+        let name = &self.environment().name;
+        match self {
+            Goal::Project(_) => format!("provision deploy {name}"),
+            Goal::Kept(_, target) => {
+                let release = target.release.as_ref().map_or(String::new(), |id| format!(" {id}"));
+                let secrets = if target.with_secrets { " --with-secrets" } else { "" };
+                format!("provision rollback {name}{release}{secrets}")
+            }
         }
     }
 
@@ -195,7 +209,9 @@ impl Deploy<'_> {
         if plan.is_empty() {
             clock.done(format!("release {} runs already: nothing to do", plan.release));
         } else {
-            clock.done(format!("release {}: {} services change", plan.release, plan.changes.services.len()));
+            let number = plan.changes.services.len();
+            let change = if number == 1 { "changes" } else { "change" };
+            clock.done(format!("release {}: {} {change}", plan.release, count(number, "service")));
             let _ = self.events.send(Event::planned(&self.name(), &plan));
         }
         Ok((reached, loaded, plan))
@@ -242,6 +258,8 @@ impl Deploy<'_> {
 
     /// Nothing to do: the instant checks decide.
     async fn unchanged(&mut self, loaded: &Arc<Loaded>, reached: Reached) -> Result<Outcome> {
+        let release = loaded.generated.id.to_string();
+        let _ = self.events.send(Event::Running { host: self.name(), release });
         let clock = Clock::start(self.events, &self.name(), Stage::Verify);
         let Reached { session, state, connections } = reached;
         let timeout = loaded.environment.deploy.verify_timeout;
@@ -255,7 +273,7 @@ impl Deploy<'_> {
         reach::explain(loaded, self.host, &session, &mut self.findings, self.events).await;
         session.close().await;
         fail_on(&self.findings, Kind::CheckFailed, "prove the running release")?;
-        clock.done(format!("{} checks hold", self.findings.len()));
+        clock.done(hold(self.findings.len()));
         Ok(Outcome::Unchanged)
     }
 }

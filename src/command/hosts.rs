@@ -17,6 +17,7 @@ use crate::inventory::{Environment, Host};
 use crate::outcome::{ExitCode, Outcome};
 use crate::report::Reporter;
 use crate::secrets::Secrets;
+use crate::words::{count, took};
 
 /// Loads inventory and secrets and makes these unprintable.
 pub(super) fn load_base(
@@ -27,7 +28,7 @@ pub(super) fn load_base(
     let clock = Clock::start(events, "", Stage::Load);
     let base = project::base(context.root, environment, context.identity)?;
     redact(context, &base.secrets);
-    clock.done(format!("{}: {} hosts", base.environment.name, base.environment.hosts.len()));
+    clock.done(format!("{}: {}", base.environment.name, count(base.environment.hosts.len(), "host")));
     Ok(Arc::new(base))
 }
 
@@ -47,16 +48,17 @@ pub(super) fn load(
     let environment = &loaded.environment;
     let _ = events.send(Event::Loaded {
         environment: environment.name.clone(),
-        release: loaded.generated.id.to_string(),
+        // What is found on the host makes another release of it.
+        release: loaded.release.sought.is_empty().then(|| loaded.generated.id.to_string()),
     });
     clock.done(format!(
-        "{}: {} files, {} services, {}",
+        "{}: {}, {}, {}",
         environment.name,
-        loaded.release.files.len(),
-        loaded.release.services.len(),
+        count(loaded.release.files.len(), "file"),
+        count(loaded.release.services.len(), "service"),
         match environment.hosts.as_slice() {
             [host] => format!("host {}", host.name),
-            hosts => format!("{} hosts", hosts.len()),
+            hosts => count(hosts.len(), "host"),
         }
     ));
     Ok(loaded)
@@ -70,6 +72,7 @@ pub(super) async fn activate(
     lock_wait: Duration,
 ) -> Result<ExitCode> {
     let mut reporter = context.reporter();
+    let begun = std::time::Instant::now();
     // Asks git, which takes its time, while the project is loaded.
     let actor = tokio::spawn(actor(context.root.to_owned(), command.to_owned()));
     let goal = match goal(&reporter.events()) {
@@ -93,6 +96,7 @@ pub(super) async fn activate(
     }
     let results = tasks.join_all().await;
     reporter.finish().await;
+    let total = took(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX));
     let mut outcomes = Vec::new();
     for (name, deployed) in results {
         if !deployed.findings.is_empty() {
@@ -101,9 +105,10 @@ pub(super) async fn activate(
         let release = deployed.release.map(|id| id.to_string()).unwrap_or_default();
         match deployed.result {
             Ok(Outcome::Unchanged) => {
-                reporter.line(&format!("{name}: release {release} runs already; nothing was touched"));
+                reporter
+                    .line(&format!("{name}: release {release} runs already; nothing was touched, {total}"));
             }
-            Ok(_) => reporter.line(&format!("{name}: release {release} is deployed and proved")),
+            Ok(_) => reporter.line(&format!("{name}: release {release} is deployed and proved, {total}")),
             Err(_) => {}
         }
         outcomes.push(reporter.conclude(&name, deployed.result));
@@ -119,7 +124,7 @@ pub(super) async fn each<T>(
     context: &Context<'_>,
     environment: Option<&str>,
     ask: impl AsyncFn(&Environment, &Host, &crate::event::Sender) -> Result<T>,
-    show: impl Fn(&Reporter, &str, &T),
+    show: impl Fn(&Reporter, &str, &T) -> Outcome,
 ) -> Result<ExitCode> {
     let mut reporter = context.reporter();
     let events = reporter.events();
@@ -134,10 +139,7 @@ pub(super) async fn each<T>(
     reporter.finish().await;
     let mut outcomes = Vec::new();
     for (name, result) in results {
-        let result = result.map(|answer| {
-            show(&reporter, &name, &answer);
-            Outcome::Verified
-        });
+        let result = result.map(|answer| show(&reporter, &name, &answer));
         outcomes.push(reporter.conclude(&name, result));
     }
     let code = Outcome::combine(&outcomes);
@@ -147,19 +149,20 @@ pub(super) async fn each<T>(
 
 /// Who deploys, from where and from which commit: a JSON object for the host's audit log.
 async fn actor(root: PathBuf, command: String) -> String {
-    let commit = tokio::process::Command::new("git")
-        .args(["rev-parse", "HEAD"])
-        .current_dir(root)
-        .env_remove("PROVISION_IDENTITY")
-        .stderr(std::process::Stdio::null())
-        .output()
-        .await
-        .ok()
-        .filter(|output| output.status.success())
-        .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let git = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new("git");
+        command.args(arguments).current_dir(&root).env_remove("PROVISION_IDENTITY");
+        let output = command.stderr(std::process::Stdio::null()).output().await.ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    // What makes a release: a commit says nothing of it where these are not as it has them.
+    let status = ["status", "--porcelain", "--untracked-files=all", "--", "inventory", "stack", "secrets"];
+    let (commit, changed) = tokio::join!(git(&["rev-parse", "HEAD"]), git(&status));
+    let dirty = changed.is_some_and(|changed| !changed.is_empty());
     let user = user();
     let from = std::fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned();
-    serde_json::json!({ "user": user, "from": from, "commit": commit, "command": command }).to_string()
+    serde_json::json!({ "user": user, "from": from, "commit": commit, "dirty": dirty, "command": command })
+        .to_string()
 }
 
 /// Who we are, for others to read.

@@ -5,6 +5,7 @@ mod bootstrap;
 mod check;
 mod dashboards;
 mod deploy;
+mod help;
 mod history;
 mod hosts;
 mod interrupt;
@@ -25,14 +26,15 @@ mod verify;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::deploy::Goal;
 use self::options::{ReportFiles, Rollout};
 use crate::error::Result;
 use crate::event::Sender;
+use crate::inventory::Environment;
 use crate::outcome::ExitCode;
-use crate::report::{Files, Format, Output, Reporter};
+use crate::report::{Files, Format, Here, Output, Reporter};
 
 /// Puts a Docker Compose stack on servers over SSH and proves that it runs.
 #[derive(Debug, Parser)]
@@ -52,6 +54,31 @@ struct Cli {
 }
 
 impl Cli {
+    /// What the run is about.
+    fn here(&self, root: &Path) -> Here {
+        let environments = crate::inventory::names(root);
+        let named = match &self.command {
+            Command::Check { environment }
+            | Command::Plan { environment, .. }
+            | Command::Deploy { environment, .. }
+            | Command::Status { environment }
+            | Command::History { environment, .. }
+            | Command::Unlock { environment }
+            | Command::Bootstrap { environment }
+            | Command::Tunnel { environment, .. }
+            | Command::Trust { environment, .. } => environment.as_deref(),
+            Command::Verify(arguments) => arguments.environment(),
+            Command::Secrets(command) => command.environment(),
+            Command::Rollback { words, .. } => words.first().map(String::as_str),
+            Command::Logs { words, .. } => words.first().map(String::as_str).filter(|_| words.len() > 1),
+            Command::Dashboards { .. } | Command::Schema => None,
+        };
+        let every = matches!(&self.command, Command::Check { environment: None });
+        let environment = Environment::choose(root, named).ok().filter(|_| !every);
+        let directory = (self.directory != Path::new(".")).then(|| self.directory.display().to_string());
+        Here { environment, environments, directory }
+    }
+
     /// How to report: what a command asks for goes before the option of all commands.
     fn format(&self) -> Format {
         match &self.command {
@@ -86,7 +113,7 @@ enum Command {
     /// Go back to a release that the host keeps, prove it, and return from it when that fails
     #[command(override_usage = "provision rollback [OPTIONS] [ENVIRONMENT] [RELEASE]")]
     Rollback {
-        /// The environment; after it the beginning of a release's id [default: the one before the current]
+        /// The environment [default: `default:` in inventory/all.yml]; after it the beginning of a release's id [default: the one before the current]
         #[arg(num_args = 0..=2, value_names = ["ENVIRONMENT", "RELEASE"])]
         words: Vec<String>,
         /// Bring its secrets back too, instead of keeping today's
@@ -131,7 +158,7 @@ enum Command {
     /// Show what a service says on its host
     #[command(override_usage = "provision logs [OPTIONS] [ENVIRONMENT] <SERVICE>")]
     Logs {
-        /// The service, after the environment where one is named
+        /// The environment [default: `default:` in inventory/all.yml]; after it the service
         #[arg(required = true, num_args = 1..=2, value_names = ["ENVIRONMENT", "SERVICE"])]
         words: Vec<String>,
         /// How many of the last lines
@@ -225,7 +252,8 @@ impl Context<'_> {
 
 /// Runs the program on the process's arguments and gives its exit code.
 pub async fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = help::complete(Cli::command()).try_get_matches();
+    let cli = match parsed.and_then(|found| Cli::from_arg_matches(&found)) {
         Ok(cli) => cli,
         Err(error) => {
             // clap's own words; help and version are no errors.
@@ -233,8 +261,8 @@ pub async fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Ok };
         }
     };
-    let output = Output::of_process();
     let root = project::root(&cli.directory).unwrap_or_else(|_| cli.directory.clone());
+    let output = Output::of_process().about(cli.here(&root));
     let mut files = cli.command.files(&root);
     let result = match files.prepare() {
         Ok(()) => run(&cli, &output, &files).await,

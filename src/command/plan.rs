@@ -17,8 +17,10 @@ pub(super) async fn run(
 ) -> Result<ExitCode> {
     let mut reporter = context.reporter();
     let events = reporter.events();
+    let mut next = String::new();
     let looked = async {
         let goal = goal(&events)?;
+        next = goal.command();
         goal.remark(&events);
         let mut plans = Vec::new();
         for host in &goal.environment().hosts {
@@ -35,7 +37,18 @@ pub(super) async fn run(
     drop(events);
     reporter.finish().await;
     let mut outcomes = Vec::new();
-    for (name, planned) in looked? {
+    let looked = looked?;
+    for (name, planned) in &looked {
+        // The last line says what it comes to and what is next; an error has its own.
+        match planned {
+            Ok(plan) if plan.is_empty() => {
+                reporter.line(&format!("{name}: nothing to do; `provision verify` proves what runs"));
+            }
+            Ok(plan) => reporter.line(&format!("{name}: {}; next: `{next}`", plan.changes.summary())),
+            Err(_) => {}
+        }
+    }
+    for (name, planned) in looked {
         let result = planned.map(|plan| Outcome::Planned { changes: !plan.is_empty() });
         outcomes.push(reporter.conclude(&name, result));
     }
@@ -52,7 +65,7 @@ pub(super) async fn run(
 async fn plan(goal: &Goal, host: &Host, events: &event::Sender) -> Result<Plan> {
     let reached = goal.reach(host, events).await?;
     if let Some(holder) = &reached.state.holder {
-        let text = format!("somebody deploys there at this moment: {holder}");
+        let text = format!("{holder} is at work there: what follows compares with what is on its way");
         let _ = events.send(Event::Warning { host: host.name.to_string(), text });
     }
     let (loaded, mut plan) = goal.plan(host, &reached.session, &reached.state, events).await?;

@@ -14,7 +14,7 @@ use crate::plan::check::{Check, Finding, Question, Status};
 use crate::ssh::Session;
 use crate::stack::Verify;
 use crate::verify::test_alert::TestAlert;
-use crate::verify::{Connections, exposure, overhead, test_alert};
+use crate::verify::{Connections, Patience, exposure, overhead, test_alert};
 
 /// How long CPU time is watched.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -68,7 +68,7 @@ pub(super) struct Place<'a> {
     pub host: &'a Host,
     pub session: &'a Session,
     pub connections: &'a Connections<reach::OverSsh>,
-    pub timeout: Duration,
+    pub patience: Patience,
     pub events: &'a Sender,
 }
 
@@ -110,7 +110,7 @@ impl Place<'_> {
         }
         let host = self.host.name.to_string();
         let asked =
-            reach::ask(self.loaded, &host, self.connections, &checks, self.timeout, self.events).await;
+            reach::ask(self.loaded, &host, self.connections, &checks, self.patience, self.events).await;
         findings.extend(asked);
         findings
     }
@@ -170,7 +170,7 @@ impl Place<'_> {
             port: *port,
             service,
             nonce: &probes.nonce,
-            deadline: tokio::time::Instant::now() + self.timeout,
+            deadline: tokio::time::Instant::now() + self.patience.limit,
             now: jiff::Timestamp::now(),
             events: self.events,
         };

@@ -1,15 +1,17 @@
 //! The project on disk, loaded offline: what every command that goes to a host begins with.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Problem, Result};
+use crate::host::Kept;
 use crate::inventory::Environment;
 use crate::plan::check::Check;
 use crate::plan::{self, Generated};
 use crate::secrets::{self, Identity, Secrets};
-use crate::stack::{self, Release};
+use crate::stack::{self, File, Release};
 use crate::verify;
 
 /// Everything that is known before a host is asked.
@@ -62,37 +64,79 @@ pub(super) fn root(start: &Path) -> Result<PathBuf> {
     )
 }
 
+/// What could be read of a project offline, and all that is wrong with it.
+pub(super) struct Gathered {
+    pub environment: Option<Environment>,
+    pub release: Option<Release>,
+    /// None where they cannot be opened, or there is no key and none is demanded.
+    pub secrets: Option<Secrets>,
+    pub checks: Vec<Check>,
+    /// What was being done when the first problem was found.
+    doing: String,
+    pub problems: Vec<Problem>,
+}
+
+impl Gathered {
+    /// Reads inventory, stack and secrets of the environment `name`. A mistake in one does not keep those of the
+    /// others from being found. Without `demand` a missing key is no mistake: the rest can be looked at all the same,
+    /// on a pull request for example.
+    ///
+    /// # Errors
+    /// What is no mistake in a file: a key that cannot be had, where nothing else is wrong.
+    pub(super) fn read(root: &Path, name: &str, identity: Option<&Path>, demand: bool) -> Result<Self> {
+        let (environment, mut problems) = Environment::read(root, name);
+        let mut doing = format!("load the inventory of {name}");
+        let wrong_inventory = problems.len();
+        let release = match &environment {
+            Some(environment) => collect(&mut problems, stack::load(environment))?,
+            None => None,
+        };
+        let needs_none = release.as_ref().is_some_and(|release| release.secret_names().is_empty());
+        let has_key = needs_none || Identity::is_given(identity);
+        let is_wanted = has_key || (demand && problems.is_empty());
+        let mut secrets = None;
+        if is_wanted {
+            match open_secrets(root, name, release.as_ref(), identity) {
+                Ok(opened) => secrets = Some(opened),
+                Err(error) if problems.is_empty() => return Err(error),
+                Err(error) => problems.push(as_problem(name, &error)),
+            }
+        }
+        let mut checks = Vec::new();
+        if let Some(release) = &release {
+            if let Some(secrets) = &secrets {
+                problems.extend(secret_problems(name, release, secrets));
+            }
+            match plan::checks(release) {
+                Ok(found) => checks = found,
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.len() > wrong_inventory {
+            doing = format!("load {name}");
+        }
+        Ok(Self { environment, release, secrets, checks, doing, problems })
+    }
+
+    /// The error with all problems.
+    pub(super) fn error(self) -> Error {
+        Error::problems(self.doing, self.problems)
+    }
+}
+
 /// Loads an environment whole. All mistakes that can be found offline are found here, together.
 ///
 /// # Errors
 /// Usage: what is wrong with inventory, stack or secrets.
 pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> Result<Arc<Loaded>> {
-    let environment = environment(root, name)?;
-    let name = environment.name.clone();
-    let mut problems = Vec::new();
-    let release = collect(&mut problems, stack::load(&environment))?;
-    let secrets = match open_secrets(root, &name, release.as_ref(), identity) {
-        Ok(secrets) => secrets,
-        Err(error) if problems.is_empty() => return Err(error),
-        Err(error) => {
-            problems.push(as_problem(&name, &error));
-            Secrets::empty()
+    let name = Environment::choose(root, name)?;
+    let mut gathered = Gathered::read(root, &name, identity, true)?;
+    match (gathered.environment.take(), gathered.release.take(), gathered.secrets.take()) {
+        (Some(environment), Some(release), Some(secrets)) if gathered.problems.is_empty() => {
+            Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, gathered.checks)))
         }
-    };
-    let mut checks = Vec::new();
-    if let Some(release) = &release {
-        if problems.is_empty() {
-            problems.extend(secret_problems(&name, release, &secrets));
-        }
-        match plan::checks(release) {
-            Ok(found) => checks = found,
-            Err(found) => problems.extend(found),
-        }
+        _ => Err(gathered.error()),
     }
-    let (Some(release), true) = (release, problems.is_empty()) else {
-        return Err(Error::problems(format!("load {name}"), problems));
-    };
-    Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, checks)))
 }
 
 impl Loaded {
@@ -108,6 +152,42 @@ impl Loaded {
             .into_iter()
             .partition(|check| skip.iter().any(|pattern| verify::select::matches(pattern, &check.name)));
         Self { environment, secrets, release, generated, checks, skipped }
+    }
+
+    /// A release that a host keeps, as if the project had made it: its files have digests and no content, and its
+    /// secrets are those whose fingerprints are given. Checks whose password is not known here go to `skipped`.
+    pub(super) fn kept(base: &Base, kept: &Kept, fingerprints: &BTreeMap<String, String>) -> Self {
+        let mut release = kept.release.clone();
+        release.files = kept
+            .digests
+            .iter()
+            .filter(|(path, _)| *path != plan::OVERRIDE_FILE)
+            .map(|(path, digest)| (path.clone(), File { content: Vec::new(), digest: digest.clone() }))
+            .collect();
+        let generated = plan::generate(&release, fingerprints);
+        let known = |check: &Check| {
+            check
+                .secret()
+                .is_none_or(|name| base.secrets.fingerprint(name).as_ref() == fingerprints.get(name))
+        };
+        let (checks, skipped) = kept.checks.iter().cloned().partition(known);
+        Self {
+            environment: base.environment.clone(),
+            secrets: base.secrets.clone(),
+            release,
+            generated,
+            checks,
+            skipped,
+        }
+    }
+
+    /// The release that runs on a host, for its proof: labels and id are the host's own, whatever this version of
+    /// provision would make of the release.
+    pub(super) fn running(base: &Base, kept: &Kept) -> Self {
+        let mut loaded = Self::kept(base, kept, &kept.fingerprints);
+        loaded.generated.id = kept.id.clone();
+        loaded.generated.labels = kept.labels.clone();
+        loaded
     }
 
     /// The same for a host that looks like `state`: with what the inventory leaves to be found there. Where

@@ -13,7 +13,7 @@ use crate::inventory::{Environment, Host};
 use crate::plan::HostState;
 use crate::plan::check::{Check, Finding, Status};
 use crate::ssh::{self, Line, Options, Session};
-use crate::verify::{Connections, Forward, Run, containers, exposure, select};
+use crate::verify::{Connections, Forward, Patience, Run, containers, exposure, select};
 
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -97,7 +97,7 @@ pub(super) async fn reach(
 }
 
 /// What was found, in a few words.
-fn looks(state: &HostState) -> String {
+pub(super) fn looks(state: &HostState) -> String {
     let docker = match state.docker.as_deref() {
         None => "docker does not answer".to_owned(),
         Some("known") => "docker answers".to_owned(),
@@ -113,10 +113,10 @@ pub(super) async fn containers(
     host: &Host,
     session: &Session,
     state: HostState,
-    timeout: Duration,
+    patience: impl Into<Patience>,
     events: &event::Sender,
 ) -> Vec<Finding> {
-    containers_of(loaded, host, (session, state), timeout, events, &|_| true).await
+    containers_of(loaded, host, (session, state), patience, events, &|_| true).await
 }
 
 /// As [`containers`], only those findings whose names `takes` takes.
@@ -124,11 +124,12 @@ pub(super) async fn containers_of(
     loaded: &Loaded,
     host: &Host,
     (session, mut state): (&Session, HostState),
-    timeout: Duration,
+    patience: impl Into<Patience>,
     events: &event::Sender,
     takes: &(dyn Fn(&str) -> bool + Sync),
 ) -> Vec<Finding> {
-    let until = tokio::time::Instant::now() + timeout;
+    let patience = patience.into();
+    let until = tokio::time::Instant::now() + patience.limit;
     let mut said = String::new();
     loop {
         let mut findings = containers::containers(&loaded.release, &loaded.generated.labels, &state);
@@ -141,7 +142,7 @@ pub(super) async fn containers_of(
             .filter(|container| container.is_starting())
             .map(|container| container.service.as_str())
             .collect();
-        let wait = !starting.is_empty() && tokio::time::Instant::now() < until;
+        let wait = !patience.once && !starting.is_empty() && tokio::time::Instant::now() < until;
         if !wait || !findings.iter().any(Finding::fails) {
             for finding in &findings {
                 let _ = events.send(Event::Checked { host: host.name.to_string(), finding: finding.clone() });
@@ -189,6 +190,8 @@ pub(super) fn skipped(check: &str, service: &str, expected: &str) -> Finding {
 /// How many services whose checks fail are asked for their last words, and for how many lines.
 const MOST_LOGS: usize = 3;
 const LOG_LINES: u32 = 10;
+/// So many characters of a line are shown.
+const LONGEST_LINE: usize = 400;
 
 /// Adds the last log lines of the containers concerned to the findings that fail.
 pub(super) async fn explain(
@@ -212,8 +215,7 @@ pub(super) async fn explain(
         };
         let mut said = Vec::new();
         while let Ok(Some(Line::Out(line) | Line::Err(line))) = lines.next().await {
-            let line: String = line.chars().filter(|c| !c.is_control()).take(400).collect();
-            said.push(line);
+            said.push(cut(&line));
         }
         if said.is_empty() || !matches!(lines.status().await, Ok(0)) {
             continue;
@@ -225,6 +227,17 @@ pub(super) async fn explain(
         }
         let _ = events.send(Event::Log { host: host.name.to_string(), service, lines: said });
     }
+}
+
+/// A line of a host as it may be shown, of a length that a person reads. The mark at its end tells whoever takes
+/// secrets out that one may be cut, too.
+fn cut(line: &str) -> String {
+    let mut characters = line.chars().filter(|c| !c.is_control());
+    let mut shown: String = characters.by_ref().take(LONGEST_LINE).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Streams to the host's loopback ports.
@@ -253,15 +266,17 @@ pub(super) async fn ask(
     host: &str,
     connections: &Connections<OverSsh>,
     checks: &[Check],
-    timeout: Duration,
+    patience: impl Into<Patience>,
     events: &event::Sender,
 ) -> Vec<Finding> {
+    let patience = patience.into();
     let login = |name: &str| -> Option<SecretString> { loaded.secrets.get(name).cloned() };
     let run = Run {
         host,
         connections,
         login: &login,
-        deadline: tokio::time::Instant::now() + timeout,
+        deadline: tokio::time::Instant::now() + patience.limit,
+        once: patience.once,
         now: jiff::Timestamp::now(),
         events,
     };

@@ -54,7 +54,7 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         "stuck" => error.hint(
             "Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.",
         ),
-        "refused" | "stale" => error.hint("Nothing was changed there: what ran before still runs."),
+        "refused" | "stale" => error.note("Nothing was changed there: what ran before still runs."),
         _ => error,
     }
 }
@@ -93,7 +93,7 @@ fn hint(word: &str) -> Option<&'static str> {
 }
 
 /// Proves that the host is back: by the old release's own checks, or for a first deploy that nothing runs.
-/// Gives a sentence for the operator.
+/// Gives a sentence for the operator: good news, and no hint.
 ///
 /// A check that failed before the return too does not count: its cause lies outside of this deploy.
 pub(super) async fn prove_old(
@@ -111,7 +111,7 @@ pub(super) async fn prove_old(
     };
     let Some(old) = &plan.from else {
         return if state.containers.is_empty() && state.current.is_none() {
-            Ok("This was the first deploy there: nothing of it runs, and volumes were kept.".to_owned())
+            Ok("This was the first deploy there: nothing of it runs, and its volumes were kept.".to_owned())
         } else {
             let left: Vec<&str> = state.containers.iter().map(|c| c.name.as_str()).collect();
             Err(wrong(format!("containers are left: {}", left.join(", "))))
@@ -149,13 +149,14 @@ pub(super) async fn prove_old(
     if !failing.is_empty() {
         let names: Vec<&str> = failing.iter().map(|finding| finding.check.as_str()).collect();
         text = format!(
-            "The host runs release {old} again. There too does not hold: {}; the cause lies outside of this deploy.",
+            "The host runs release {old} again. That one fails too: {}; so this deploy did not cause it.",
             names.join(", ")
         );
     }
     if !skipped.is_empty() {
         let names: Vec<&str> = skipped.iter().map(|check| check.name.as_str()).collect();
-        let _ = write!(text, " Not asked, as its password is not in today's secrets: {}.", names.join(", "));
+        let _ =
+            write!(text, " Not checked, as its password is not in today's secrets: {}.", names.join(", "));
     }
     Ok(text)
 }
@@ -171,11 +172,12 @@ mod tests {
             outcome: outcome.to_owned(),
             errors: errors.iter().map(|(word, text)| ((*word).to_owned(), (*text).to_owned())).collect(),
             container_log: Vec::new(),
+            returning: None,
         };
         let error = explain(&ended, &[]);
         let mut text = format!("{:?} {error}\n", error.kind());
-        for hint in error.hints() {
-            let _ = writeln!(text, "  {hint}");
+        for line in error.notes().iter().chain(error.hints()) {
+            let _ = writeln!(text, "  {line}");
         }
         text
     }
@@ -212,17 +214,17 @@ mod tests {
         Failed activate the release: nobody confirmed the release within 240 s
           The host could not be reached again in time, and went back by itself.
         Failed send the release: the stream could not be written: tmpfs 2048 2048 0 100% /x
+          Nothing was changed there: what ran before still runs.
           Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.
-          Nothing was changed there: what ran before still runs.
         Failed send the release: 10 of 20 bytes arrived
+          Nothing was changed there: what ran before still runs.
           The connection was cut while sending: deploy again.
-          Nothing was changed there: what ran before still runs.
         Failed send the release: there is no user koprogo or group root
+          Nothing was changed there: what ran before still runs.
           Correct `remote: {owner, group}` in the inventory, or make the user on the host.
-          Nothing was changed there: what ran before still runs.
         Failed activate the release as planned: the host's files changed after it was looked at
-          Somebody or something changed the host meanwhile: deploy again.
           Nothing was changed there: what ran before still runs.
+          Somebody or something changed the host meanwhile: deploy again.
         Locked get the host's lock: held by process 1, release 2
           Wait for the other deploy to end and try again.
         Stuck go back to what ran before: docker does not answer

@@ -10,10 +10,9 @@ use crate::event::{self, Event};
 use crate::host::{self, Kept};
 use crate::inventory::Host;
 use crate::plan::check::Check;
-use crate::plan::{self, HostState, OVERRIDE_FILE, Plan, ReleaseId};
+use crate::plan::{HostState, OVERRIDE_FILE, Plan, ReleaseId};
 use crate::secrets::Secrets;
 use crate::ssh::Session;
-use crate::stack::File;
 
 /// Where to go back to.
 #[derive(Clone)]
@@ -85,31 +84,13 @@ fn before(state: &HostState, status: &host::Status) -> Result<ReleaseId> {
 
 /// The kept release with its checks, and those checks whose password is not known.
 fn loaded(base: &Base, target: &Target, kept: &Kept) -> Result<(Loaded, Vec<Check>)> {
-    let mut release = kept.release.clone();
-    release.files = kept
-        .digests
-        .iter()
-        .filter(|(path, _)| *path != OVERRIDE_FILE)
-        .map(|(path, digest)| (path.clone(), File { content: Vec::new(), digest: digest.clone() }))
-        .collect();
     let fingerprints = if target.with_secrets {
         kept.fingerprints.clone()
     } else {
         todays(&base.secrets, kept, &base.environment.name)?
     };
-    let generated = plan::generate(&release, &fingerprints);
-    let known = |check: &Check| {
-        check.secret().is_none_or(|name| base.secrets.fingerprint(name).as_ref() == fingerprints.get(name))
-    };
-    let (checks, unknown) = kept.checks.iter().cloned().partition(known);
-    let loaded = Loaded {
-        environment: base.environment.clone(),
-        secrets: base.secrets.clone(),
-        release,
-        generated,
-        checks,
-        skipped: Vec::new(),
-    };
+    let mut loaded = Loaded::kept(base, kept, &fingerprints);
+    let unknown = std::mem::take(&mut loaded.skipped);
     Ok((loaded, unknown))
 }
 

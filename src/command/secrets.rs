@@ -50,6 +50,9 @@ pub enum SecretsCommand {
         #[arg(long, value_name = "LENGTH", num_args = 0..=1, require_equals = true, default_missing_value = "32",
               value_parser = clap::value_parser!(u16).range(16..=4096))]
         generate: Option<u16>,
+        /// Take a name that the stack does not know, though it is like one that it does
+        #[arg(long)]
+        new: bool,
     },
     /// Remove one secret
     Unset {
@@ -149,7 +152,9 @@ impl SecretsCommand {
             Self::View { environment, name } => values::view(around, environment, name.as_deref()),
             Self::List { environment } => values::list(around, environment),
             Self::Edit { environment } => values::edit(around, environment).await,
-            Self::Set { environment, name, generate } => values::set(around, environment, name, *generate),
+            Self::Set { environment, name, generate, new } => {
+                values::set(around, environment, name, *generate, *new)
+            }
             Self::Unset { environment, name } => values::unset(around, environment, name),
             Self::Check { environment } => check::run(around, environment.as_deref()),
             Self::Rekey { environment } => recipients::rekey(around, environment.as_deref()),

@@ -3,7 +3,7 @@
 use super::{Context, hosts, reach};
 use crate::error::Result;
 use crate::host;
-use crate::outcome::ExitCode;
+use crate::outcome::{ExitCode, Outcome};
 
 /// Runs the command.
 pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
@@ -19,7 +19,13 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
             session.close().await;
             Ok((state?, status?))
         },
-        |reporter, host, (state, status)| reporter.status(host, state, status),
+        |reporter, host, (state, status)| {
+            if reporter.status(host, state, status) {
+                Outcome::Verified
+            } else {
+                Outcome::Failed(ExitCode::CheckFailed)
+            }
+        },
     )
     .await
 }

@@ -3,7 +3,7 @@
 use super::{Context, hosts, reach};
 use crate::error::{Error, Kind, Result};
 use crate::host::{self, Ended};
-use crate::outcome::ExitCode;
+use crate::outcome::{ExitCode, Outcome};
 
 /// Runs the command.
 pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Result<ExitCode> {
@@ -27,7 +27,10 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
             session.close().await;
             became(&ended, &environment.project)
         },
-        |reporter, host, text| reporter.answer(host, text),
+        |reporter, host, text| {
+            reporter.answer(host, text);
+            Outcome::Verified
+        },
     )
     .await
 }
@@ -71,7 +74,8 @@ mod tests {
     fn each_end_is_told() {
         let told = |outcome: &str| {
             let errors = vec![("locked".to_owned(), "process 7, release 0a, by ann".to_owned())];
-            let ended = Ended { outcome: outcome.to_owned(), errors, container_log: Vec::new() };
+            let ended =
+                Ended { outcome: outcome.to_owned(), errors, container_log: Vec::new(), returning: None };
             match became(&ended, "p") {
                 Ok(text) => text,
                 Err(error) => format!("{:?} {error} | {}", error.kind(), error.hints().join(" ")),

@@ -1,24 +1,28 @@
 //! `provision verify`: asks the checks of the running stack.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::options::{ReportFiles, duration};
 use super::probes::{self, Probes};
-use super::project::Loaded;
+use super::project::{Base, Loaded};
 use super::reach::{self, Clock, Reached};
 use super::{Context, hosts};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sender, Stage};
-use crate::inventory::Host;
+use crate::host;
+use crate::inventory::{Environment, Host};
 use crate::outcome::{ExitCode, Outcome};
 use crate::plan::check::{Check, Finding, Status};
 use crate::report::Reporter;
-use crate::verify::ask;
-use crate::verify::exposure;
-use crate::verify::select::Selection;
+use crate::ssh::Session;
+use crate::stack;
+use crate::verify::select::{self, Selection};
+use crate::verify::{Patience, ask, exposure};
+use crate::words::hold;
 
 /// The arguments.
 #[derive(Debug, clap::Args)]
@@ -44,6 +48,9 @@ pub(super) struct Arguments {
     /// Look again and again, and show what changed, until Ctrl-C
     #[arg(long, value_name = "DURATION", value_parser = duration, num_args = 0..=1, default_missing_value = "30s")]
     watch: Option<Duration>,
+    /// Hold it against the files here, instead of what is stored on the host with the release that runs
+    #[arg(long)]
+    against_files: bool,
     /// One line a host, for cron
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -51,25 +58,74 @@ pub(super) struct Arguments {
     pub(super) reports: ReportFiles,
 }
 
-/// What is asked of each host.
+impl Arguments {
+    /// The environment, where one is named.
+    pub(super) fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// Whether the probe of the panels could be among what is chosen, or left out by name.
+    fn may_ask_panels(&self, loaded: &Loaded) -> bool {
+        let patterns = || self.only.iter().chain(&self.skip);
+        self.probes
+            || loaded.release.services.keys().any(|service| {
+                let name = format!("{service}.{}", crate::plan::PANELS);
+                patterns().any(|pattern| select::matches(pattern, &name))
+            })
+    }
+
+    /// A round of a watch is one attempt: what is retried until it holds hides that it did not.
+    fn patience(&self, environment: &Environment) -> Patience {
+        let limit = self.timeout.unwrap_or(environment.deploy.verify_timeout);
+        Patience { limit, once: self.watch.is_some() }
+    }
+}
+
+/// What the running stack is held against.
+enum Against {
+    /// What is stored with the release that runs, on the host.
+    Host(Arc<Base>),
+    /// What the files here make.
+    Files(Arc<Loaded>),
+}
+
+impl Against {
+    fn environment(&self) -> &Environment {
+        match self {
+            Against::Host(base) => &base.environment,
+            Against::Files(loaded) => &loaded.environment,
+        }
+    }
+
+    fn load(context: &Context<'_>, arguments: &Arguments, events: &Sender) -> Result<Self> {
+        let environment = arguments.environment.as_deref();
+        if arguments.against_files {
+            hosts::load(context, environment, events).map(Against::Files)
+        } else {
+            hosts::load_base(context, environment, events).map(Against::Host)
+        }
+    }
+}
+
+/// What is asked of a host.
 struct Wanted {
     selection: Selection,
     checks: Vec<Check>,
-    skipped: Vec<Check>,
+    skipped: Vec<Finding>,
     probes: Probes,
-    timeout: Duration,
+    patience: Patience,
 }
 
 /// Runs the command.
 pub(super) async fn run(context: &Context<'_>, arguments: &Arguments) -> Result<ExitCode> {
-    let mut before = BTreeMap::new();
-    let Some(pause) = arguments.watch else { return once(context, arguments, &mut before).await };
+    let mut watched = Watched::default();
+    let Some(pause) = arguments.watch else { return once(context, arguments, &mut watched).await };
     let mut interrupt = signal(SignalKind::interrupt())
         .map_err(|error| Error::new(Kind::Internal, "listen for Ctrl-C").cause(error))?;
     let mut code = ExitCode::Ok;
     loop {
         tokio::select! {
-            round = once(context, arguments, &mut before) => code = round?,
+            round = once(context, arguments, &mut watched) => code = round?,
             _ = interrupt.recv() => return Ok(code),
         }
         tokio::select! {
@@ -79,21 +135,33 @@ pub(super) async fn run(context: &Context<'_>, arguments: &Arguments) -> Result<
     }
 }
 
+/// What one round leaves to the next.
+#[derive(Default)]
+struct Watched {
+    /// Read once: a passphrase is not asked for again.
+    against: Option<Against>,
+    /// The status of each check when it was shown last, by host.
+    shown: Shown,
+}
+
 /// The status of each check when it was shown last, by host.
 type Shown = BTreeMap<String, Vec<(String, Status)>>;
 
-async fn once(context: &Context<'_>, arguments: &Arguments, shown: &mut Shown) -> Result<ExitCode> {
+async fn once(context: &Context<'_>, arguments: &Arguments, watched: &mut Watched) -> Result<ExitCode> {
     let mut reporter = context.reporter();
     let events = reporter.events();
     let looked = async {
-        let loaded = hosts::load(context, arguments.environment.as_deref(), &events)?;
-        let wanted = wanted(&loaded, arguments)?;
+        let against = match watched.against.take() {
+            Some(against) => against,
+            None => Against::load(context, arguments, &events)?,
+        };
         let mut results = Vec::new();
-        for host in &loaded.environment.hosts {
+        for host in &against.environment().hosts {
             let name = host.name.to_string();
-            let result = verify(&loaded, host, &wanted, &events).await.map_err(|error| error.host(&name));
+            let result = verify(&against, host, arguments, &events).await.map_err(|error| error.host(&name));
             results.push((name, result));
         }
+        watched.against = Some(against);
         Ok(results)
     }
     .await;
@@ -101,7 +169,7 @@ async fn once(context: &Context<'_>, arguments: &Arguments, shown: &mut Shown) -
     reporter.finish().await;
     let mut outcomes = Vec::new();
     for (name, result) in looked? {
-        let result = result.map(|findings| show(&reporter, &name, &findings, shown));
+        let result = result.map(|findings| show(&reporter, &name, &findings, &mut watched.shown));
         outcomes.push(reporter.conclude(&name, result));
     }
     let code = Outcome::combine(&outcomes);
@@ -132,13 +200,21 @@ fn wanted(loaded: &Loaded, arguments: &Arguments) -> Result<Wanted> {
     let mut known: Vec<String> = containers.collect();
     known.push(exposure::INSIDE.to_owned());
     known.extend(loaded.checks.iter().chain(&loaded.skipped).map(|check| check.name.clone()));
+    // A host may have been deployed to with other words in `verify: {skip: …}` than there are today.
+    let skip = &loaded.environment.verify.skip;
+    let is_left_out = |check: &Check| skip.iter().any(|pattern| select::matches(pattern, &check.name));
     let probes = Probes::of(loaded);
     known.extend(probes.names());
     known.sort();
     let selection = Selection::new(&known, &arguments.only, &arguments.skip)?;
-    let take = |checks: &[Check]| -> Vec<Check> {
-        checks.iter().filter(|check| selection.takes(&check.name)).cloned().collect()
-    };
+    let chosen = |check: &&Check| selection.takes(&check.name);
+    let checks = loaded.checks.iter().filter(chosen).filter(|check| !is_left_out(check)).cloned().collect();
+    let skipped = loaded.checks.iter().filter(|check| is_left_out(check)).chain(&loaded.skipped);
+    let skipped = skipped.filter(chosen).map(|check| {
+        let (name, service, expected) = (&check.name, &check.service, ask::expected(check));
+        if is_left_out(check) { reach::skipped(name, service, &expected) } else { unknown(check, &expected) }
+    });
+    let skipped = skipped.collect();
     let probes = probes.chosen(|name| {
         let asked = match name {
             crate::verify::test_alert::NAME => arguments.send_test_alert,
@@ -151,57 +227,132 @@ fn wanted(loaded: &Loaded, arguments: &Arguments) -> Result<Wanted> {
             .cause("the stack has no Alertmanager, or --only or --skip leaves it out")
             .hint("Switch it on: `components: {alertmanager: true}`."));
     }
-    Ok(Wanted {
-        checks: take(&loaded.checks),
-        skipped: take(&loaded.skipped),
-        probes,
-        timeout: arguments.timeout.unwrap_or(loaded.environment.deploy.verify_timeout),
-        selection,
-    })
+    Ok(Wanted { checks, skipped, probes, patience: arguments.patience(&loaded.environment), selection })
+}
+
+/// The finding of a check whose password on the host is another than in the secrets here.
+fn unknown(check: &Check, expected: &str) -> Finding {
+    let secret = check.secret().unwrap_or_default();
+    Finding {
+        service: check.service.clone(),
+        status: Status::Skipped,
+        found: format!("the secret {secret} of the release that runs is not in the secrets file here"),
+        ..Finding::fact(&check.name, expected, Ok(String::new()))
+    }
+}
+
+/// What runs on the host: looked at, and what it is held against.
+async fn look(
+    against: &Against,
+    host: &Host,
+    arguments: &Arguments,
+    events: &Sender,
+) -> Result<(Reached, Arc<Loaded>)> {
+    let environment = against.environment();
+    let nothing = || {
+        Error::new(Kind::CheckFailed, "prove the running release")
+            .cause("nothing of this project is deployed there")
+            .hint(format!("Run `provision deploy {}`.", environment.name))
+    };
+    match against {
+        Against::Files(loaded) => {
+            let reached = reach::reach(environment, &loaded.checks, host, events).await?;
+            let loaded = loaded.on(&reached.state)?;
+            let current = reached.state.current.clone().ok_or_else(nothing)?;
+            crate::plan::networks(&loaded.release, &reached.state)?;
+            if current != loaded.generated.id {
+                let text = format!(
+                    "the host runs release {current}, and the files here make {}: `provision plan {}` shows the difference",
+                    loaded.generated.id, environment.name
+                );
+                let _ = events.send(Event::Warning { host: host.name.to_string(), text });
+            }
+            Ok((reached, loaded))
+        }
+        Against::Host(base) => {
+            let session = reach::connect(environment, host, events).await?;
+            let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
+            let connections = reach::connections(&session);
+            // The files here, if they can be read, tell which ports are likely: opened while the host is looked at.
+            let likely = likely_checks(environment);
+            let (state, kept, ()) = tokio::join!(
+                host::probe(&session, host, environment),
+                host::running(&session, host, environment),
+                connections.open_for(&likely)
+            );
+            let state = state?;
+            clock.done(reach::looks(&state));
+            if state.current.is_none() {
+                return Err(nothing());
+            }
+            let kept = kept?.ok_or_else(nothing)?;
+            let mut loaded = Loaded::running(base, &kept);
+            if arguments.may_ask_panels(&loaded) {
+                add_dashboards(&mut loaded, host, &session).await?;
+            }
+            Ok((Reached { session, state, connections }, Arc::new(loaded)))
+        }
+    }
+}
+
+fn likely_checks(environment: &Environment) -> Vec<Check> {
+    stack::load(environment).ok().and_then(|release| crate::plan::checks(&release).ok()).unwrap_or_default()
 }
 
 async fn verify(
-    loaded: &std::sync::Arc<Loaded>,
+    against: &Against,
     host: &Host,
-    wanted: &Wanted,
+    arguments: &Arguments,
     events: &Sender,
 ) -> Result<Vec<Finding>> {
     let name = host.name.to_string();
-    let Reached { session, state, connections } =
-        reach::reach(&loaded.environment, &wanted.checks, host, events).await?;
-    let loaded = &loaded.on(&state)?;
-    let Some(current) = &state.current else {
-        return Err(Error::new(Kind::CheckFailed, "prove the running release")
-            .cause("nothing of this project is deployed there")
-            .hint(format!("Run `provision deploy {}`.", loaded.environment.name)));
-    };
-    crate::plan::networks(&loaded.release, &state)?;
-    if current != &loaded.generated.id {
-        let text = format!(
-            "the host runs release {current}, and the files here make {}: `provision plan` shows the difference",
-            loaded.generated.id
-        );
-        let _ = events.send(Event::Warning { host: name.clone(), text });
+    let (Reached { session, state, connections }, loaded) = look(against, host, arguments, events).await?;
+    if let Some(current) = &state.current {
+        let _ = events.send(Event::Running { host: name.clone(), release: current.to_string() });
     }
+    let wanted = wanted(&loaded, arguments)?;
     let clock = Clock::start(events, &name, Stage::Verify);
-    let timeout = wanted.timeout;
-    let probes =
-        probes::Place { loaded, host, session: &session, connections: &connections, timeout, events };
+    let patience = wanted.patience;
+    let probes = probes::Place {
+        loaded: &loaded,
+        host,
+        session: &session,
+        connections: &connections,
+        patience,
+        events,
+    };
     let ports = exposure::ports(&loaded.release, &state);
     let takes = |name: &str| wanted.selection.takes(name);
     let (mut findings, more, others) = tokio::join!(
-        reach::containers_of(loaded, host, (&session, state), timeout, events, &takes),
-        reach::ask(loaded, &name, &connections, &wanted.checks, timeout, events),
+        reach::containers_of(&loaded, host, (&session, state), patience, events, &takes),
+        reach::ask(&loaded, &name, &connections, &wanted.checks, patience, events),
         probes.run(&wanted.probes, &ports)
     );
     findings.extend(more);
     findings.extend(others);
-    let left_out =
-        wanted.skipped.iter().map(|check| reach::skipped(&check.name, &check.service, &ask::expected(check)));
-    findings.extend(left_out);
-    reach::explain(loaded, host, &session, &mut findings, events).await;
+    findings.extend(wanted.skipped);
+    reach::explain(&loaded, host, &session, &mut findings, events).await;
     session.close().await;
     let held = findings.iter().filter(|finding| finding.status == Status::Holds).count();
-    clock.done(format!("{held} of {} checks hold", findings.len()));
+    clock.done(format!("{held} of {}", hold(findings.len())));
     Ok(findings)
+}
+
+/// Puts the dashboards' texts, which a probe takes its queries from, into the release: as the host keeps them.
+async fn add_dashboards(loaded: &mut Loaded, host: &Host, session: &Session) -> Result<()> {
+    let is_watched = |path: &str| loaded.release.services.values().any(|service| service.watches(path));
+    let paths =
+        loaded.release.files.keys().filter(|path| stack::has_extension(path, &["json"]) && is_watched(path));
+    let paths: Vec<String> = paths.map(|path| format!("files/{path}")).collect();
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let id = loaded.generated.id.clone();
+    let texts = host::texts(session, host, &loaded.environment, Some(&id), &paths).await?;
+    for (path, content) in texts {
+        if let Some(file) = path.strip_prefix("files/").and_then(|path| loaded.release.files.get_mut(path)) {
+            file.content = content;
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Sends a release to a host, follows its activation, and answers it.
 
 use std::fmt::Write as _;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -26,12 +27,15 @@ pub struct Order<'a> {
 }
 
 /// What to tell an activation that waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// Keep the release.
     Confirm,
     /// Go back.
-    Return,
+    Return(
+        /// Why, in one line without secrets: the host keeps it in its audit log.
+        String,
+    ),
 }
 
 /// How an activation ended.
@@ -39,6 +43,8 @@ pub enum Answer {
 pub struct Ended {
     /// deployed, returned, stuck, locked, stale, refused or vanished; of `unlock` also free or busy.
     pub outcome: String,
+    /// When it began to go back.
+    pub returning: Option<Instant>,
     /// The errors that the host logged, first to last: a word for what, and a text.
     pub errors: Vec<(String, String)>,
     /// Last log lines of a container that failed.
@@ -52,6 +58,7 @@ pub struct Activation {
     /// How many lines of the log were read.
     read: u64,
     begun: Option<Timestamp>,
+    returning: Option<Instant>,
     errors: Vec<(String, String)>,
     container_log: Vec<String>,
     complaints: String,
@@ -98,12 +105,12 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
 ///
 /// # Errors
 /// When the session breaks or the host knows no such activation.
-pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Result<()> {
-    let word = match answer {
-        Answer::Confirm => "confirm",
-        Answer::Return => "return",
+pub async fn answer(session: &Session, order: &Order<'_>, answer: &Answer) -> Result<()> {
+    let (word, reason) = match answer {
+        Answer::Confirm => ("confirm", String::new()),
+        Answer::Return(reason) => ("return", reason.chars().filter(|c| !c.is_control()).take(400).collect()),
     };
-    let args = [order.nonce.as_str(), word];
+    let args = [order.nonce.as_str(), word, &reason];
     let output = scripts::ANSWER.exec(session, order.host, order.environment, &args, &[]).await?;
     if output.status == 0 {
         return Ok(());
@@ -114,6 +121,16 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: Answer) -> Res
         .cause(said))
 }
 
+/// What failed, for a person; `None` where it was only told to go back.
+fn because(errors: &[(String, String)]) -> Option<String> {
+    let told = errors.iter().filter(|(word, _)| word != "returned").map(|(word, text)| match word.as_str() {
+        "pull" | "up" | "unseal" | "units" | "signal" | "tell" => format!("{word} failed: {text}"),
+        _ => text.clone(),
+    });
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
 impl Activation {
     /// One whose log begins with the next line of `lines`.
     pub(super) fn new(host: String, lines: Lines) -> Self {
@@ -122,6 +139,7 @@ impl Activation {
             lines,
             read: 0,
             begun: None,
+            returning: None,
             errors: Vec::new(),
             container_log: Vec::new(),
             complaints: String::new(),
@@ -157,7 +175,12 @@ impl Activation {
                 Entry::ContainerLog { service, text } => {
                     self.container_log.push(format!("{service} | {text}"));
                 }
-                Entry::Returning => {
+                Entry::Returning(to) => {
+                    self.returning = Some(Instant::now());
+                    // Where we asked for it that was said.
+                    if let Some(because) = because(&self.errors) {
+                        let _ = events.send(Event::RollingBack { host: self.host.clone(), because, to });
+                    }
                     let stage = event::Stage::Return;
                     let _ = events.send(Event::StageStarted { host: self.host.clone(), stage });
                 }
@@ -165,6 +188,7 @@ impl Activation {
                 Entry::Outcome(outcome) => {
                     return Ok(Some(Ended {
                         outcome,
+                        returning: self.returning,
                         errors: std::mem::take(&mut self.errors),
                         container_log: std::mem::take(&mut self.container_log),
                     }));

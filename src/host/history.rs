@@ -1,5 +1,7 @@
 //! The audit log of a host.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::scripts;
@@ -17,6 +19,8 @@ pub struct Actor {
     pub from: String,
     /// The git commit, where there was one.
     pub commit: Option<String>,
+    /// Whether inventory, stack or secrets were not as that commit has them.
+    pub dirty: bool,
     /// deploy or rollback; finish or mend where the host acted by itself.
     pub command: String,
 }
@@ -36,6 +40,24 @@ pub struct Record {
     pub seconds: u64,
     /// Who asked for it.
     pub by: Actor,
+    /// Why it did not stay; empty where it did, or where the host did not note it yet.
+    #[serde(default)]
+    pub reason: String,
+}
+
+impl fmt::Display for Actor {
+    /// "ann from laptop, commit 0123456789ab+dirty".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.user)?;
+        if !self.from.is_empty() {
+            write!(f, " from {}", self.from)?;
+        }
+        if let Some(commit) = &self.commit {
+            let dirty = if self.dirty { "+dirty" } else { "" };
+            write!(f, ", commit {}{dirty}", commit.chars().take(12).collect::<String>())?;
+        }
+        Ok(())
+    }
 }
 
 /// The last `lines` activations, oldest first. A line that cannot be read (a disk that was full) is left out.
@@ -73,6 +95,7 @@ mod tests {
         let line = r#"{"time":1763900000,"release":"0a","from":"","outcome":"deployed","seconds":7,"by":{"user":"ann","from":"laptop","commit":null}}"#;
         let found = record(line).unwrap();
         assert_eq!((found.by.user.as_str(), found.by.commit, found.seconds), ("ann", None, 7));
+        assert_eq!((found.reason.as_str(), found.by.dirty), ("", false));
         assert_eq!(record(&line[..40]), None);
     }
 }

@@ -19,6 +19,8 @@ pub struct Kept {
     pub release: Release,
     /// Path → SHA-256 of its files, the generated one included.
     pub digests: BTreeMap<String, String>,
+    /// The label of each service's container.
+    pub labels: BTreeMap<String, String>,
     /// The fingerprints of its secrets.
     pub fingerprints: BTreeMap<String, String>,
     /// What its sealed bundle was made of.
@@ -43,6 +45,32 @@ pub async fn kept(session: &Session, host: &Host, environment: &Environment, id:
             .host(host.name.to_string())
             .cause(cause)
             .hint("Check out the commit that it was deployed from (`provision history` names it), and deploy that.")
+    })
+}
+
+/// What the script takes for a release's folder: the one that runs, whichever that is.
+const RUNNING: &str = "current";
+/// Below that folder: the file that names it.
+const ITS_NAME: &str = "../../current";
+
+/// Reads the release that runs, without its id being known; `None` where nothing is deployed.
+///
+/// # Errors
+/// Failed, when it was deployed by a provision that did not write what is needed.
+pub async fn running(session: &Session, host: &Host, environment: &Environment) -> Result<Option<Kept>> {
+    let names: Vec<String> = RECORDS.iter().chain([&ITS_NAME]).map(|name| (*name).to_owned()).collect();
+    let folder = ReleaseId(RUNNING.to_owned());
+    let records = texts(session, host, environment, Some(&folder), &names).await?;
+    let Some(id) = records.get(ITS_NAME) else { return Ok(None) };
+    let id = ReleaseId(String::from_utf8_lossy(id).trim().to_owned());
+    read(&id, &records).map(Some).map_err(|cause| {
+        Error::new(Kind::Failed, format!("read the release {id} that runs"))
+            .host(host.name.to_string())
+            .cause(cause)
+            .hint(format!(
+                "Deploy once more, which renews its records: `provision deploy {}`.",
+                environment.name
+            ))
     })
 }
 
@@ -79,6 +107,7 @@ fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Res
         id: id.clone(),
         release: json(records, "release.json")?,
         digests: BTreeMap::new(),
+        labels: BTreeMap::new(),
         fingerprints: BTreeMap::new(),
         sealed: None,
         sealed_for: records.get("sealed.for").map(|key| String::from_utf8_lossy(key).trim().to_owned()),
@@ -88,6 +117,9 @@ fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Res
         match line.split('\t').collect::<Vec<_>>().as_slice() {
             ["file", digest, path] => {
                 kept.digests.insert((*path).to_owned(), (*digest).to_owned());
+            }
+            ["service", name, _, label, ..] => {
+                kept.labels.insert((*name).to_owned(), (*label).to_owned());
             }
             ["fingerprint", name, value] => {
                 kept.fingerprints.insert((*name).to_owned(), (*value).to_owned());
@@ -110,7 +142,7 @@ mod tests {
         let mut records = BTreeMap::from([
             (
                 "manifest".to_owned(),
-                b"compose\tc.yml\nfile\taa\tx y.yml\nfingerprint\ta\tff\nsealed\tdd\n".to_vec(),
+                b"compose\tc.yml\nfile\taa\tx y.yml\nservice\tweb\tp-web-1\tll\t0\tweb:1\nfingerprint\ta\tff\nsealed\tdd\n".to_vec(),
             ),
             ("release.json".to_owned(), release.as_bytes().to_vec()),
             ("checks.json".to_owned(), b"[]".to_vec()),
@@ -118,7 +150,7 @@ mod tests {
         let id = ReleaseId("0123".to_owned());
         let kept = read(&id, &records).unwrap();
         assert_eq!(kept.digests["x y.yml"], "aa");
-        assert_eq!(kept.fingerprints["a"], "ff");
+        assert_eq!((kept.fingerprints["a"].as_str(), kept.labels["web"].as_str()), ("ff", "ll"));
         assert_eq!((kept.sealed.as_deref(), kept.sealed_for), (Some("dd"), None));
         records.remove("release.json");
         assert_eq!(read(&id, &records).unwrap_err(), "the host has no release.json of it");

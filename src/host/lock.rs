@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::history::Actor;
 use super::{Activation, scripts};
 use crate::error::Result;
 use crate::inventory::{Environment, Host};
@@ -37,4 +38,59 @@ pub async fn unlock(
     let command = scripts::command(scripts::UNLOCK, host, environment).arg(asker);
     let lines = session.stream(&command, Vec::new()).await?;
     Ok(Activation::new(host.name.to_string(), lines))
+}
+
+/// Who holds the lock, for a person: what, who, since when. `line` is what the holder wrote: `process P, release ID,
+/// since TIME, by {JSON}`, or `process P, the host itself (finish), since TIME`. A line of another form stays as it is.
+pub(super) fn holder(line: &str) -> String {
+    let line: String = line.trim().chars().filter(|c| !c.is_control()).collect();
+    let told = || {
+        let (process, rest) = line.strip_prefix("process ")?.split_once(", ")?;
+        if let Some((unit, since)) =
+            rest.strip_prefix("the host itself (").and_then(|rest| rest.split_once("), since "))
+        {
+            return Some(format!(
+                "the host itself, which goes back to what ran before ({unit}), since {} (process {process})",
+                moment(since)
+            ));
+        }
+        let (release, rest) = rest.strip_prefix("release ")?.split_once(", since ")?;
+        let (since, actor) = rest.split_once(", by ")?;
+        let actor: Actor = serde_json::from_str(actor).ok()?;
+        Some(format!(
+            "{} of release {release} by {actor}, since {} (process {process})",
+            if actor.command == "rollback" { "the rollback" } else { "the deploy" },
+            moment(since)
+        ))
+    };
+    told().unwrap_or(line)
+}
+
+/// A time as people compare it, like those of the history.
+fn moment(time: &str) -> String {
+    time.parse::<jiff::Timestamp>()
+        .map_or_else(|_| time.to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_told_by_who_what_and_when() {
+        let lines = [
+            r#"process 7, release 0a, since 2026-11-28T05:00:00Z, by {"user":"ann","from":"laptop","commit":"0123456789abcdef","dirty":true,"command":"deploy"}"#,
+            r#"process 7, release 0a, since 2026-11-28T05:00:00Z, by {"user":"ann","from":"","commit":null,"command":"rollback"}"#,
+            "process 9, the host itself (mend), since 2026-11-28T05:00:00Z",
+            "unknown",
+            "process 7, release 0a, since 2026-11-28T05:00:00Z, by {\"user\":\u{1b}",
+        ];
+        insta::assert_snapshot!(lines.map(holder).join("\n"), @r#"
+        the deploy of release 0a by ann from laptop, commit 0123456789ab+dirty, since 2026-11-28 05:00:00Z (process 7)
+        the rollback of release 0a by ann, since 2026-11-28 05:00:00Z (process 7)
+        the host itself, which goes back to what ran before (mend), since 2026-11-28 05:00:00Z (process 9)
+        unknown
+        process 7, release 0a, since 2026-11-28T05:00:00Z, by {"user":
+        "#);
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::lock;
 use crate::event::Event;
 
 /// What a line of the log says.
@@ -27,15 +28,24 @@ pub(super) enum Entry {
     },
     /// The forward list is carried out; the host waits for an answer.
     Waiting,
-    /// The host goes back.
-    Returning,
+    /// The host goes back: to this release, or to nothing.
+    Returning(Option<String>),
     /// The last line: deployed, returned, stuck, locked, stale, refused, vanished.
     Outcome(String),
 }
 
-/// Control characters of a host never reach a terminal.
+/// The host cuts a longer text (`say` in scripts/verbs.sh).
+const LONGEST: usize = 2000;
+
+/// Control characters of a host never reach a terminal. A text that was cut says so, which also tells whoever takes
+/// secrets out that one may be cut, too.
 fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
+    if clean.len() >= LONGEST {
+        clean.truncate(clean.trim_end_matches('\u{fffd}').len());
+        clean.push('…');
+    }
+    clean
 }
 
 /// Reads a line; one of no known kind is shown as it is.
@@ -48,8 +58,9 @@ pub(super) fn parse(host: &str, line: &str) -> Entry {
     match kind.as_str() {
         "started" => Entry::Started(rest.parse().ok().and_then(|time| Timestamp::from_second(time).ok())),
         "waiting" => Entry::Waiting,
-        "returning" => Entry::Returning,
+        "returning" => Entry::Returning(Some(first).filter(|id| id != "nothing")),
         "outcome" => Entry::Outcome(first),
+        "error" if first == "locked" => Entry::Error { word: first, text: lock::holder(&rest) },
         "error" => Entry::Error { word: first, text: rest },
         "log" => Entry::ContainerLog { service: first, text: rest },
         "step" => Entry::Event(Event::Step { host, verb: first, detail: rest }),
@@ -76,6 +87,16 @@ fn compose_line(host: String, line: &str) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_the_host_cut_says_so() {
+        let Entry::ContainerLog { text, .. } =
+            parse("vps", &format!("log\tweb\t{}\u{fffd}", "x".repeat(1998)))
+        else {
+            panic!("no line of a log")
+        };
+        assert_eq!(text, "x".repeat(1998) + "…");
+    }
 
     #[test]
     fn lines_become_what_they_say() {

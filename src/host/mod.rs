@@ -23,7 +23,7 @@ mod units;
 
 pub use activation::{Activation, Answer, Ended, Order, answer, start};
 pub use history::{Actor, Record, history};
-pub use kept::{Kept, kept, old_checks};
+pub use kept::{Kept, kept, old_checks, running};
 pub use lock::{await_lock, unlock};
 pub use logs::logs;
 pub use measure::{overhead, write_line};

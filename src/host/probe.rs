@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::listening::Listening;
-use super::scripts;
+use super::{lock, scripts};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::{Container, HostState, ReleaseId};
@@ -104,7 +104,7 @@ fn parse(output: &Output) -> Result<HostState> {
             "listen" => listening.socket(value),
             "holds" => listening.held(value),
             "interrupted" => state.interrupted = Some(value.to_owned()),
-            "holder" => state.holder = Some(value.to_owned()),
+            "holder" => state.holder = Some(lock::holder(value)),
             "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
             _ => {}
         }

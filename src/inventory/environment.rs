@@ -125,6 +125,16 @@ impl Environment {
     /// # Errors
     /// Usage: everything that is wrong in the two files, together.
     pub fn load(root: &Path, name: &str) -> Result<Self> {
+        match Self::read(root, name) {
+            (Some(environment), problems) if problems.is_empty() => Ok(environment),
+            (_, problems) => Err(Error::problems(format!("load the inventory of {name}"), problems)),
+        }
+    }
+
+    /// What can be read of the environment, though something is wrong with it, and what that is: so that the mistakes
+    /// of other files are found in the same round. Only without a problem may anything be done with it.
+    #[must_use]
+    pub fn read(root: &Path, name: &str) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut layer = |which: &str| -> Option<(Document, Layer)> {
             let document = read_document(root, which).map_err(|found| problems.extend(found)).ok()?;
@@ -138,14 +148,11 @@ impl Environment {
         let base = layer("all");
         let over = layer(name);
         let (Some((base_doc, base)), Some((over_doc, over))) = (base, over) else {
-            return Err(Error::problems(format!("load the inventory of {name}"), problems));
+            return (None, problems);
         };
         let mut merge = Merge { base: &base_doc, over: &over_doc, problems };
         let environment = merge.environment(root, name, base, over);
-        match environment {
-            Some(environment) if merge.problems.is_empty() => Ok(environment),
-            _ => Err(Error::problems(format!("load the inventory of {name}"), merge.problems)),
-        }
+        (environment, merge.problems)
     }
 }
 

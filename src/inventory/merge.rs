@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::layer::Layer;
+use super::layer::{DeployLayer, Layer, RemoteLayer, VerifyLayer};
 use super::{Environment, Host, HostName, Variables, deploy, remote, verify};
 use crate::error::{Place, Problem};
 use crate::yaml::{Document, Value};
@@ -32,7 +32,7 @@ impl Merge<'_> {
         self.problems.push(Problem::new(place, what, hint));
     }
 
-    /// The environment `name`; `None` where a part of it could not be read.
+    /// The environment `name`, whatever is wrong with it; `None` where that leaves nothing to look at.
     pub(super) fn environment(
         &mut self,
         root: &Path,
@@ -64,24 +64,33 @@ impl Merge<'_> {
             );
         }
         let stack = over.stack.or(base.stack).unwrap_or_else(|| "monitoring".to_owned());
-        if stack.contains(['/', '\\']) || stack.starts_with('.') || !root.join("stack").join(&stack).is_dir()
-        {
+        let is_there = !stack.contains(['/', '\\'])
+            && !stack.starts_with('.')
+            && root.join("stack").join(&stack).is_dir();
+        if !is_there {
             self.problem(
                 &["stack"],
                 format!("there is no folder stack/{stack}"),
                 "`stack` names a folder under stack/.",
             );
         }
-        let remote = self.part("remote", remote::remote(base.remote, over.remote, &project));
-        let deploy = self.part("deploy", deploy::deploy(&base.deploy, &over.deploy));
-        let verify = self.part("verify", verify::verify(&base.verify, &over.verify));
+        // A part with a mistake is taken as if it was not there: other files can be looked at all the same.
+        let remote = self
+            .part("remote", remote::remote(base.remote, over.remote, &project))
+            .or_else(|| remote::remote(RemoteLayer::default(), RemoteLayer::default(), &project).ok());
+        let deploy = self
+            .part("deploy", deploy::deploy(&base.deploy, &over.deploy))
+            .or_else(|| deploy::deploy(&DeployLayer::default(), &DeployLayer::default()).ok());
+        let verify = self
+            .part("verify", verify::verify(&base.verify, &over.verify))
+            .or_else(|| verify::verify(&VerifyLayer::default(), &VerifyLayer::default()).ok());
         let hosts = self.hosts(over.hosts);
         let variables = Variables {
             values: merge_maps(base.variables, over.variables),
             over: self.over.clone(),
             base: self.base.clone(),
         };
-        Some(Environment {
+        is_there.then_some(Environment {
             name: name.to_owned(),
             root: root.to_owned(),
             project,

@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::{Generated, HostState, OVERRIDE_FILE};
-use crate::stack::Release;
+use super::{Generated, HostState, OVERRIDE_FILE, values};
+use crate::stack::{Release, has_extension};
+use crate::words::count;
 
 /// So many lines of one file's difference are shown as text.
 const LONGEST: usize = 120;
+/// And so many characters of each.
+const WIDEST: usize = 160;
 
 /// What happens to one service, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
@@ -54,6 +57,8 @@ pub struct FileChange {
     pub drift: Option<&'static str>,
     /// The unified difference between what lies on the host and what will; `None` until [`Changes::compare`].
     pub diff: Option<String>,
+    /// Of a JSON file that is there before and after: what changed, value by value.
+    pub values: Vec<String>,
 }
 
 /// All that changes.
@@ -92,7 +97,8 @@ pub(super) fn changes(
         })
         .collect();
     let mut notes = Vec::new();
-    if let Some(id) = &state.interrupted {
+    // The journal of a deploy that runs is none that was left.
+    if let Some(id) = state.interrupted.as_ref().filter(|_| state.holder.is_none()) {
         notes.push(format!("the activation of release {id} was interrupted: it is taken up and ended"));
     }
     if state.current.is_some() && !state.unsealed {
@@ -140,7 +146,7 @@ fn files(generated: &Generated, state: &HostState) -> Vec<FileChange> {
             };
             // The generated file says by its labels what the services say already.
             let shown = drift.is_some() || (change != "unchanged" && path != OVERRIDE_FILE);
-            shown.then(|| FileChange { path: path.clone(), change, drift, diff: None })
+            shown.then(|| FileChange { path: path.clone(), change, drift, diff: None, values: Vec::new() })
         })
         .collect()
 }
@@ -152,7 +158,37 @@ impl Changes {
             let new = generated.files.get(&file.path).map_or(&[][..], |new| &new.content);
             let old = old.get(&file.path).map_or(&[][..], Vec::as_slice);
             file.diff = Some(difference(old, new));
+            if has_extension(&file.path, &["json"]) {
+                file.values = values::changed(old, new).unwrap_or_default();
+            }
         }
+    }
+
+    /// All of it in one line: `3 services (1 create, 2 reload), 4 files, 1 secret`.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let mut actions: BTreeMap<&str, usize> = BTreeMap::new();
+        for service in &self.services {
+            *actions.entry(service.action).or_default() += 1;
+        }
+        let actions: Vec<String> =
+            actions.iter().map(|(action, number)| format!("{number} {action}")).collect();
+        let mut parts = Vec::new();
+        if !self.services.is_empty() {
+            parts.push(format!("{} ({})", count(self.services.len(), "service"), actions.join(", ")));
+        }
+        let drift = self.files.iter().filter(|file| file.drift.is_some()).count();
+        for (number, what) in
+            [(self.images.len(), "image"), (self.files.len() - drift, "file"), (self.secrets.len(), "secret")]
+        {
+            if number > 0 {
+                parts.push(count(number, what));
+            }
+        }
+        if drift > 0 {
+            parts.push(format!("{} changed on the host", count(drift, "file")));
+        }
+        if parts.is_empty() { self.notes.join(", ") } else { parts.join(", ") }
     }
 
     /// All of it as lines: what changes first, then what somebody did on the host.
@@ -206,10 +242,16 @@ fn fate(file: &FileChange, drift: &str) -> &'static str {
 /// The lines of a file's difference, as many as a person reads.
 fn shown(file: &FileChange) -> Vec<String> {
     let Some(diff) = &file.diff else { return Vec::new() };
-    let all: Vec<&str> = diff.lines().collect();
+    // Of a JSON file lines say little: it may be one.
+    let all: Vec<&str> = match file.values.as_slice() {
+        [] => diff.lines().collect(),
+        values => values.iter().map(String::as_str).collect(),
+    };
     // Control characters of a host's file never reach a terminal.
     let clean = |line: &&str| {
-        format!("    {}", line.chars().filter(|c| !c.is_control() || *c == '\t').collect::<String>())
+        let mut characters = line.chars().filter(|c| !c.is_control() || *c == '\t');
+        let shown: String = characters.by_ref().take(WIDEST).collect();
+        format!("    {shown}{}", if characters.next().is_some() { "…" } else { "" })
     };
     let mut lines: Vec<String> = all.iter().take(LONGEST).map(clean).collect();
     if all.len() > LONGEST {

@@ -63,6 +63,7 @@ fn a_long_difference_is_cut_for_a_person_only() {
         change: "added",
         drift: None,
         diff: Some(difference(b"", long.as_bytes())),
+        values: Vec::new(),
     };
     let lines = shown(&file);
     assert_eq!(lines.len(), LONGEST + 1);

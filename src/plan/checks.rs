@@ -52,6 +52,9 @@ pub fn after(checks: &[Check], plan: &Plan, begun: Option<Timestamp>) -> Vec<Che
     checks.iter().map(one).collect()
 }
 
+/// What the probe of a service's panels is called.
+pub const PANELS: &str = "panels";
+
 /// The checks of a release that act or take a while (`provision verify --probes`). `nonce` is a word that
 /// stands nowhere else; whoever asks writes it where the checks look for it.
 #[must_use]
@@ -72,7 +75,7 @@ pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
                     continue;
                 }
                 let (port, user, password) = (*port, user.clone(), password.clone());
-                ("panels", Question::Panels { port, user, password, queries })
+                (PANELS, Question::Panels { port, user, password, queries })
             }
             _ => continue,
         };

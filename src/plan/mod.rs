@@ -22,10 +22,11 @@ mod step;
 #[cfg(test)]
 mod testing;
 mod usage;
+mod values;
 
 pub use bundle::{Bundle, archive};
 pub use changes::{Changes, FileChange, ImageChange, SecretChange, ServiceChange};
-pub use checks::{after, checks, probes};
+pub use checks::{PANELS, after, checks, probes};
 pub use fits::{Unfit, unfit};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
 pub use make::{Plan, make};

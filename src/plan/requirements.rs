@@ -32,9 +32,9 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
     let in_use = !state.files.is_empty() || !state.containers.is_empty();
     if in_use && !deployed_by_us {
         let found = format!(
-            "{} files in the remote folder and {} containers of the project {} were not deployed by provision",
-            state.files.len(),
-            state.containers.len(),
+            "{} in the remote folder and {} of the project {} were not deployed by provision",
+            crate::words::count(state.files.len(), "file"),
+            crate::words::count(state.containers.len(), "container"),
             release.project
         );
         return Err(error(&found)

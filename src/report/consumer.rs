@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::bars::Bars;
 use super::record::Record;
 use super::status::Look;
-use super::{Files, Output, github, history, json, lines, table};
+use super::{Files, Output, clean, github, history, json, lines, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
 use crate::host::{self, Status};
@@ -84,11 +84,11 @@ impl Reporter {
 
     /// Shows the findings of a host as a table.
     pub fn findings(&self, host: &str, findings: &[Finding]) {
-        self.record().findings.insert(host.to_owned(), findings.to_vec());
+        let findings = &self.keep(host, findings);
         match self.format {
             Format::Text => {
                 let width = usize::from(console::Term::stdout().size().1);
-                let width = if Output::is_watched() { width } else { 160 };
+                let width = Output::is_watched().then_some(width);
                 let table = table::render(host, findings, width, console::colors_enabled());
                 if self.github.is_some() {
                     self.output.commands(&github::group(&format!("{host}: checks"), &table));
@@ -104,39 +104,55 @@ impl Reporter {
 
     /// Says of a host whose checks were shown before that nothing is different.
     pub fn unchanged(&self, host: &str, findings: &[Finding]) {
-        self.record().findings.insert(host.to_owned(), findings.to_vec());
+        let findings = self.keep(host, findings);
         if self.format == Format::Text {
-            self.output.line(&lines::timed(&table::summary(host, findings)));
+            self.output.line(&lines::timed(&table::summary(host, &findings)));
         }
+    }
+
+    /// The findings as they may be shown, which the reports get too.
+    fn keep(&self, host: &str, findings: &[Finding]) -> Vec<Finding> {
+        let findings = clean::findings(findings, &|text| self.output.shown(text));
+        self.record().findings.insert(host.to_owned(), findings.clone());
+        findings
+    }
+
+    /// A JSON line whose values are cleaned.
+    fn json(&self, line: &str) {
+        self.output.json(&clean::json(line, &|text| self.output.clean(text)));
     }
 
     /// Shows a host's audit log.
     pub fn history(&self, host: &str, records: &[host::Record]) {
         match self.format {
             Format::Text | Format::Quiet => self.output.line(&history::render(host, records)),
-            Format::Json => self.output.line(&json::history(host, records)),
+            Format::Json => self.json(&json::history(host, records)),
         }
     }
 
-    /// Shows how a host is.
-    pub fn status(&self, host: &str, state: &HostState, status: &Status) {
+    /// Shows how a host is. Gives whether its services are as they should be.
+    #[must_use]
+    pub fn status(&self, host: &str, state: &HostState, status: &Status) -> bool {
         let look = Look::new(state, status);
         match self.format {
             Format::Text | Format::Quiet => self.output.line(&look.render(host)),
-            Format::Json => self.output.line(&json::status(host, &look)),
+            Format::Json => self.json(&json::status(host, &look)),
         }
+        look.is_well()
     }
 
     /// Shows what came of a question to a host.
     pub fn answer(&self, host: &str, text: &str) {
+        let text = &self.output.shown(text);
         match self.format {
             Format::Text | Format::Quiet => self.output.line(&format!("{host}: {text}")),
-            Format::Json => self.output.line(&json::answer(host, text)),
+            Format::Json => self.json(&json::answer(host, text)),
         }
     }
 
     /// Shows an error.
     pub fn error(&self, error: &Error) {
+        let error = &error.map_text(&|text| self.output.shown(text));
         self.record().errors.push(error.clone());
         match self.format {
             Format::Text => {
@@ -150,24 +166,25 @@ impl Reporter {
                 let text: String = format!("{host}FAIL: failed to {error}").replace(['\n', '\r'], " ");
                 self.output.line(&text);
             }
-            Format::Json => self.output.line(&json::error(error)),
+            Format::Json => self.json(&json::error(error)),
         }
     }
 
     /// Shows a line for a person; JSON has its events.
     pub fn line(&self, text: &str) {
         if self.format == Format::Text {
-            self.output.line(text);
+            self.output.line(&self.output.shown(text));
         }
     }
 
     /// Shows what the operator should know of `name` (an environment), and what stops nothing.
     pub fn remark(&self, name: &str, text: &str) {
+        let text = &self.output.shown(text);
         match self.format {
             Format::Text => self.output.line(&format!("{name}: remark: {text}")),
             Format::Json => {
                 let event = Event::Warning { host: String::new(), text: format!("{name}: {text}") };
-                self.output.line(&json::event(&event));
+                self.json(&json::event(&event));
             }
             Format::Quiet => {}
         }
@@ -182,18 +199,17 @@ impl Reporter {
         });
         self.record().outcomes.push((name.to_owned(), outcome));
         if self.format == Format::Json {
-            self.output.line(&json::outcome(name, outcome));
+            self.json(&json::outcome(name, outcome));
         }
         outcome
     }
 
     /// Ends the report, and writes the files that were asked for.
     pub fn end(&self, code: ExitCode) {
-        let clean = |text: &str| self.output.clean(text);
         let record = self.record().clone();
-        let mut complaints = self.files.write(&record, code, &clean);
+        let mut complaints = self.files.write(&record, code);
         if let Some(step) = &self.github
-            && let Err(error) = step.end(&record, code, &clean)
+            && let Err(error) = step.end(&record, code)
         {
             complaints.push(format!("warning: GitHub's summary or outputs were not written: {error}"));
         }
@@ -201,22 +217,23 @@ impl Reporter {
             self.output.complain(&complaint);
         }
         if self.format == Format::Json {
-            self.output.line(&json::end(code));
+            self.json(&json::end(code));
         }
     }
 }
 
 /// The last words of a program that is told to leave at once: what becomes of each host.
 pub fn leave(output: &Output, format: Format, fates: &BTreeMap<String, String>, code: ExitCode) {
+    super::leave_clean();
     for (host, fate) in fates {
         let text = format!("left: {fate}");
         match format {
             Format::Text | Format::Quiet => output.complain(&format!("{host}: {text}")),
-            Format::Json => output.line(&json::event(&Event::Warning { host: host.clone(), text })),
+            Format::Json => output.json(&json::event(&Event::Warning { host: host.clone(), text })),
         }
     }
     if format == Format::Json {
-        output.line(&json::end(code));
+        output.json(&json::end(code));
     }
 }
 
@@ -244,9 +261,10 @@ async fn consume(
             None => events.recv().await,
         };
         let Some(event) = event else { break };
+        let event = clean::event(&event, &|text| output.shown(text));
         match (format, &mut bars) {
-            (Format::Json, _) => output.line(&json::event(&event)),
-            (Format::Text, Some(bars)) => bars.take(&event, &|text| output.clean(text)),
+            (Format::Json, _) => output.json(&json::event(&event)),
+            (Format::Text, Some(bars)) => bars.take(&event),
             (Format::Text, None) => {
                 if let Some(text) = lines::text(&event) {
                     output.line(&lines::timed(&text));

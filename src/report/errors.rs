@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 use console::Style;
 
 use crate::error::{Error, Kind, Problem};
+use crate::words::wrap;
 
 /// How many problems are shown; the rest is counted.
 const SHOWN: usize = 30;
 
-/// The whole text, several lines.
-pub(super) fn render(error: &Error, colors: bool) -> String {
+/// The whole text, several lines; on a terminal of `width` columns they are broken between words. What stands in files
+/// and what a host printed stays as it is.
+pub(super) fn render(error: &Error, colors: bool, width: Option<usize>) -> String {
+    let fit = |line: String, indent: &str| match width {
+        Some(width) => wrap(&line, width, indent),
+        None => line,
+    };
     let style = |style: Style| style.force_styling(colors);
     let bad = style(Style::new().red().bold());
     let hint = style(Style::new().cyan());
@@ -23,13 +29,14 @@ pub(super) fn render(error: &Error, colors: bool) -> String {
         _ => "error",
     };
     let failed = if error.kind() == Kind::Interrupted { "" } else { "failed to " };
-    let _ = writeln!(text, "{}: {host}{failed}{}", bad.apply_to(word), error.doing());
+    let first = format!("{}: {host}{failed}{}", bad.apply_to(word), error.doing());
+    let _ = writeln!(text, "{}", fit(first, "  "));
     for cause in error.causes() {
-        let _ = writeln!(text, "  {cause}");
+        let _ = writeln!(text, "{}", fit(format!("  {cause}"), "  "));
     }
     let problems = error.all_problems();
     for problem in problems.iter().take(SHOWN) {
-        render_problem(&mut text, problem, &hint, &dim);
+        render_problem(&mut text, problem, &hint, &dim, &fit);
     }
     if problems.len() > SHOWN {
         let _ = writeln!(text, "  … and {} more", problems.len() - SHOWN);
@@ -37,8 +44,12 @@ pub(super) fn render(error: &Error, colors: bool) -> String {
     for line in error.output_lines() {
         let _ = writeln!(text, "  {} {line}", dim.apply_to("|"));
     }
+    for line in error.notes() {
+        let line = format!("{}: {line}", style(Style::new().green()).apply_to("now"));
+        let _ = writeln!(text, "{}", fit(line, "     "));
+    }
     for line in error.hints() {
-        let _ = writeln!(text, "{}: {line}", hint.apply_to("hint"));
+        let _ = writeln!(text, "{}", fit(format!("{}: {line}", hint.apply_to("hint")), "      "));
     }
     if error.kind() == Kind::Internal {
         let _ = writeln!(
@@ -50,8 +61,14 @@ pub(super) fn render(error: &Error, colors: bool) -> String {
     text
 }
 
-fn render_problem(text: &mut String, problem: &Problem, hint: &Style, dim: &Style) {
-    let _ = writeln!(text, "\n  {}: {}", problem.place, problem.what);
+fn render_problem(
+    text: &mut String,
+    problem: &Problem,
+    hint: &Style,
+    dim: &Style,
+    fit: &dyn Fn(String, &str) -> String,
+) {
+    let _ = writeln!(text, "\n{}", fit(format!("  {}: {}", problem.place, problem.what), "  "));
     if !problem.place.text.is_empty() {
         let _ = writeln!(text, "    {} {}", dim.apply_to("|"), problem.place.text.trim_end());
         if problem.place.column > 0 {
@@ -60,7 +77,8 @@ fn render_problem(text: &mut String, problem: &Problem, hint: &Style, dim: &Styl
         }
     }
     if !problem.hint.is_empty() {
-        let _ = writeln!(text, "    {}: {}", hint.apply_to("hint"), problem.hint);
+        let line = format!("    {}: {}", hint.apply_to("hint"), problem.hint);
+        let _ = writeln!(text, "{}", fit(line, "      "));
     }
 }
 
@@ -75,10 +93,33 @@ mod tests {
             .host("vps")
             .cause("connection refused")
             .hint("Is sshd running there?");
-        insta::assert_snapshot!(render(&error, false), @r"
+        insta::assert_snapshot!(render(&error, false, None), @r"
         error: vps: failed to connect to 203.0.113.10:22
           connection refused
         hint: Is sshd running there?
+        ");
+    }
+
+    #[test]
+    fn on_a_terminal_lines_are_broken_between_words() {
+        let error = Error::new(Kind::Failed, "activate the release")
+            .host("vps")
+            .cause("pull failed: registry.example/prometheus:9: manifest unknown")
+            .output(["a line of a container stays as it is, however long it is".to_owned()])
+            .note("The host runs release 0a again, and that was verified.")
+            .hint("Is the name right, and does that tag exist? Try `docker pull` there.");
+        insta::assert_snapshot!(render(&error, false, Some(40)), @r"
+        error: vps: failed to activate the
+          release
+          pull failed:
+            registry.example/prometheus:9:
+            manifest unknown
+          | a line of a container stays as it is, however long it is
+        now: The host runs release 0a again, and
+             that was verified.
+        hint: Is the name right, and does that
+              tag exist? Try `docker pull`
+              there.
         ");
     }
 
@@ -87,7 +128,7 @@ mod tests {
         let place = Place::at("inventory/prod.yml", "a: 1\n  alert_email: x\n", 2, 3);
         let error =
             Error::problems("load the inventory of prod", vec![Problem::new(place, "is wrong", "Do this.")]);
-        insta::assert_snapshot!(render(&error, false), @r"
+        insta::assert_snapshot!(render(&error, false, None), @r"
         error: failed to load the inventory of prod
 
           inventory/prod.yml:2:3: is wrong

@@ -38,12 +38,7 @@ impl Files {
     }
 
     /// Writes them. Gives a line for each that could not be written.
-    pub(super) fn write(
-        &self,
-        record: &Record,
-        code: ExitCode,
-        clean: &dyn Fn(&str) -> String,
-    ) -> Vec<String> {
+    pub(super) fn write(&self, record: &Record, code: ExitCode) -> Vec<String> {
         let mut complaints = Vec::new();
         let mut write = |path: &Path, text: String| {
             if let Err(error) = std::fs::write(path, text) {
@@ -51,10 +46,10 @@ impl Files {
             }
         };
         if let Some(path) = &self.junit {
-            write(path, junit::render(record, clean));
+            write(path, junit::render(record));
         }
         if let Some(path) = &self.html {
-            write(path, page::render(record, code, clean));
+            write(path, page::render(record, code));
         }
         complaints
     }

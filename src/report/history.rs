@@ -1,6 +1,7 @@
 //! A host's audit log as a table.
 
 use crate::host::Record;
+use crate::words::count;
 
 /// A time of day as people compare it; `seconds` since 1970.
 pub(super) fn time(seconds: i64) -> String {
@@ -13,27 +14,25 @@ pub(super) fn render(host: &str, records: &[Record]) -> String {
     if records.is_empty() {
         return format!("{host}: nothing was deployed there yet");
     }
-    let mut lines = vec![format!("{host}: {} activations, oldest first", records.len())];
+    let mut lines = vec![format!("{host}: {}, oldest first", count(records.len(), "activation"))];
     for record in records {
         let from = if record.from.is_empty() { "nothing" } else { &record.from };
         let command = if record.by.command.is_empty() { "deploy" } else { &record.by.command };
-        let mut line = format!(
+        let line = format!(
             "  {}  {:<9} {:<8}  {} (before: {from})  {} s  by {}",
             time(record.time),
             record.outcome,
             command,
             record.release,
             record.seconds,
-            record.by.user
+            record.by
         );
-        if !record.by.from.is_empty() {
-            line = format!("{line} from {}", record.by.from);
-        }
-        if let Some(commit) = &record.by.commit {
-            line = format!("{line}, commit {}", commit.chars().take(12).collect::<String>());
-        }
         // What the host wrote never reaches the terminal as control characters.
-        lines.push(line.chars().filter(|c| !c.is_control()).collect());
+        let clean = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>();
+        lines.push(clean(line));
+        if !record.reason.is_empty() {
+            lines.push(clean(format!("      because: {}", record.reason)));
+        }
     }
     lines.join("\n")
 }
@@ -55,7 +54,13 @@ mod tests {
                 user: "ann\x1b[1m".to_owned(),
                 from: "laptop".to_owned(),
                 commit: Some("0123456789abcdef0123".to_owned()),
+                dirty: command == "rollback",
                 command: command.to_owned(),
+            },
+            reason: if outcome == "deployed" {
+                String::new()
+            } else {
+                "pull: no such\u{1b} image".to_owned()
             },
         };
         let by_itself = Record {
@@ -70,8 +75,10 @@ mod tests {
         insta::assert_snapshot!(render("vps", &records), @r"
         vps: 3 activations, oldest first
           2025-11-23 12:13:20Z  deployed  deploy    0a0a0a0a0a0a0a0a (before: nothing)  12 s  by ann[1m from laptop, commit 0123456789ab
-          2025-11-23 12:13:20Z  returned  rollback  0a0a0a0a0a0a0a0a (before: 0b)  12 s  by ann[1m from laptop, commit 0123456789ab
+          2025-11-23 12:13:20Z  returned  rollback  0a0a0a0a0a0a0a0a (before: 0b)  12 s  by ann[1m from laptop, commit 0123456789ab+dirty
+              because: pull: no such image
           2025-11-23 12:13:20Z  returned  finish    0a0a0a0a0a0a0a0a (before: 0b)  12 s  by the host itself
+              because: pull: no such image
         ");
         insta::assert_snapshot!(render("vps", &[]), @"vps: nothing was deployed there yet");
     }

@@ -38,6 +38,8 @@ enum Last<'a> {
         problems: Vec<Fault<'a>>,
         /// Lines that a host printed.
         output: &'a [String],
+        /// How things are now.
+        notes: &'a [String],
         /// What to do next.
         hints: &'a [String],
     },
@@ -132,6 +134,7 @@ pub(super) fn error(error: &Error) -> String {
             .map(|p| Fault { place: p.place.to_string(), what: &p.what, hint: &p.hint })
             .collect(),
         output: error.output_lines(),
+        notes: error.notes(),
         hints: error.hints(),
     })
 }

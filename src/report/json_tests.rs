@@ -38,8 +38,9 @@ fn events() -> Vec<Event> {
                 change: "changed",
                 drift: Some("edited"),
                 diff: Some(text("-a\n+b\n")),
+                values: vec![text("a: 1 → 2")],
             },
-            FileChange { path: text("b.yml"), change: "added", drift: None, diff: None },
+            FileChange { path: text("b.yml"), change: "added", drift: None, diff: None, values: Vec::new() },
         ],
         notes: vec![text("an interrupted activation")],
     };
@@ -64,7 +65,11 @@ fn events() -> Vec<Event> {
     .into();
     all.extend([
         Event::StageDone { host: host(), stage: Stage::Verify, detail: text("3 checks hold"), took_ms: 12 },
-        Event::Loaded { environment: text("prod"), release: text("0a") },
+        Event::Loaded { environment: text("prod"), release: Some(text("0a")) },
+        Event::Loaded { environment: text("prod"), release: None },
+        Event::RollingBack { host: host(), because: text("pull failed: x"), to: Some(text("0b")) },
+        Event::RollingBack { host: host(), because: text("pull failed: x"), to: None },
+        Event::Running { host: host(), release: text("0a") },
         Event::Planned {
             host: host(),
             release: text("0a"),
@@ -85,8 +90,13 @@ fn events() -> Vec<Event> {
 }
 
 fn records() -> Vec<Record> {
-    let by =
-        Actor { user: text("ann"), from: text("laptop"), commit: Some(text("0f")), command: text("deploy") };
+    let by = Actor {
+        user: text("ann"),
+        from: text("laptop"),
+        commit: Some(text("0f")),
+        dirty: true,
+        command: text("deploy"),
+    };
     let record = Record {
         time: 1_763_890_000,
         release: text("0b"),
@@ -94,6 +104,7 @@ fn records() -> Vec<Record> {
         outcome: text("deployed"),
         seconds: 9,
         by,
+        reason: text("pull: no such image"),
     };
     vec![Record { by: Actor::default(), ..record.clone() }, record]
 }

@@ -6,18 +6,24 @@ use jiff::Timestamp;
 
 use crate::event::{Event, Stage};
 use crate::plan::check::Status;
+use crate::words::took;
 
 /// The line of an event, without a time; `None` for what is only of interest live.
 pub(super) fn text(event: &Event) -> Option<String> {
     Some(match event {
         Event::StageStarted { stage: Stage::Return, host } => {
-            format!("{host}: return: going back to what ran before")
+            format!("{host}: return: begun")
         }
         Event::StageStarted { stage: Stage::Activate, host } => format!("{host}: activate: begun"),
         // The table and the error show what a log says.
-        Event::StageStarted { .. } | Event::Loaded { .. } | Event::Log { .. } => return None,
+        Event::StageStarted { .. } | Event::Loaded { .. } | Event::Running { .. } | Event::Log { .. } => {
+            return None;
+        }
+        Event::RollingBack { host, because, to } => {
+            format!("{}FAILED: {because}: {}", prefix(host), way_back(to.as_deref()))
+        }
         Event::StageDone { host, stage, detail, took_ms } => {
-            format!("{}{}: {detail} ({took_ms} ms)", prefix(host), stage.word())
+            format!("{}{}: {detail} ({})", prefix(host), stage.word(), took(*took_ms))
         }
         Event::Planned { host, release, lines, .. } => {
             let mut text = format!("{}plan: release {release}", prefix(host));
@@ -41,6 +47,14 @@ pub(super) fn text(event: &Event) -> Option<String> {
         }
         Event::Warning { host, text } => format!("{}warning: {text}", prefix(host)),
     })
+}
+
+/// What the host does now, after a failure.
+pub(super) fn way_back(to: Option<&str>) -> String {
+    match to {
+        Some(release) => format!("rolling back to {release}"),
+        None => "taking away what was begun, as nothing ran there before".to_owned(),
+    }
 }
 
 fn prefix(host: &str) -> String {

@@ -4,10 +4,12 @@
 //! Never decides. The only room that prints.
 
 mod bars;
+mod clean;
 mod consumer;
 mod errors;
 mod files;
 mod github;
+mod hints;
 mod history;
 mod json;
 mod junit;
@@ -19,7 +21,9 @@ mod record;
 mod status;
 mod table;
 
+pub use bars::leave_clean;
 pub use consumer::{Format, Reporter, leave};
 pub use files::Files;
+pub use hints::Here;
 pub use json::schema;
 pub use output::Output;

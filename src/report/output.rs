@@ -1,25 +1,22 @@
 //! Where all output goes: stdout and stderr, with known secrets taken out.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::github;
+use super::{Here, github};
 use crate::error::Error;
-
-/// What stands where a secret stood.
-const REDACTED: &str = "<redacted>";
-
-/// A shorter value is not looked for: it would take half of a text with it.
-const SHORTEST: usize = 6;
+use crate::secrets::Redactor;
 
 /// Writes for the whole program. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Output {
-    secrets: Arc<Mutex<Vec<SecretString>>>,
+    secrets: Arc<RwLock<Redactor>>,
     /// Whether the lines are read by GitHub's runner, which takes some for commands.
     runner: bool,
+    /// What the run is about, for the commands in its texts.
+    here: Arc<Here>,
 }
 
 impl Output {
@@ -27,6 +24,23 @@ impl Output {
     #[must_use]
     pub fn of_process() -> Self {
         Self { runner: std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true"), ..Self::default() }
+    }
+
+    /// The same output, for a run about `here`.
+    #[must_use]
+    pub fn about(mut self, here: Here) -> Self {
+        self.here = Arc::new(here);
+        self
+    }
+
+    /// A text of an event, a finding or an error as it is shown: without secrets, its commands complete.
+    pub(super) fn shown(&self, text: &str) -> String {
+        self.here.complete(&self.clean(text))
+    }
+
+    /// How wide stderr is, where a person watches it.
+    fn width() -> Option<usize> {
+        console::Term::stderr().size_checked().map(|(_, width)| usize::from(width))
     }
 
     /// `text` as it may be printed.
@@ -45,18 +59,22 @@ impl Output {
     /// From now on these values are taken out of everything that is printed. A host's log is not ours: an
     /// application may print what it was given.
     pub fn redact(&self, values: impl IntoIterator<Item = SecretString>) {
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.extend(values.into_iter().filter(|value| value.expose_secret().len() >= SHORTEST));
+        let mut secrets = self.secrets.write().unwrap_or_else(PoisonError::into_inner);
+        for value in values {
+            secrets.add(&value);
+        }
     }
 
-    /// `text` without any known secret.
+    /// `text` without any known secret, in whatever form. Texts are cleaned before they are encoded or cut.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        secrets.iter().fold(text.to_owned(), |text, secret| {
-            let value = secret.expose_secret();
-            if text.contains(value) { text.replace(value, REDACTED) } else { text }
-        })
+        self.secrets.read().unwrap_or_else(PoisonError::into_inner).clean(text)
+    }
+
+    /// A JSON line on stdout, whose values are clean already: in its syntax nothing may be replaced.
+    pub(super) fn json(&self, line: &str) {
+        let line = if self.runner { github::tame(line) } else { line.to_owned() };
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
     /// A line on stdout. A closed pipe ends nothing: the deploy goes on.
@@ -81,7 +99,9 @@ impl Output {
     /// An error with all that belongs to it, on stderr.
     pub fn error(&self, error: &Error) {
         let colors = console::colors_enabled_stderr();
-        self.complain(super::errors::render(error, colors).trim_end());
+        let width = if std::io::stderr().is_terminal() { Self::width() } else { None };
+        let error = error.map_text(&|text| self.shown(text));
+        self.complain(super::errors::render(&error, colors, width).trim_end());
     }
 
     /// Asks a question on the terminal; `None` where there is none.

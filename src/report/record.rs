@@ -68,10 +68,10 @@ impl Record {
         }
     }
 
-    /// The release that was planned, deployed or proved, where one is known.
+    /// The release that was planned, deployed or proved, as a host has it.
     pub(super) fn release(&self) -> Option<&str> {
         self.events.iter().rev().find_map(|(_, event)| match event {
-            Event::Planned { release, .. } | Event::Loaded { release, .. } => Some(release.as_str()),
+            Event::Planned { release, .. } | Event::Running { release, .. } => Some(release.as_str()),
             _ => None,
         })
     }

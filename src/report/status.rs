@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::history::time;
 use crate::host::{KeptRelease, Record, Status, Unit};
 use crate::plan::HostState;
+use crate::words::count;
 
 /// A service of the current release and its container.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -52,6 +53,14 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// Whether every service of the release is as it should be. While somebody deploys that cannot be said.
+    pub(super) fn is_well(&self) -> bool {
+        self.lock.is_some()
+            || self.services.iter().all(|service| {
+                service.drift.is_none() && service.health != "unhealthy" && service.state != "restarting"
+            })
+    }
+
     pub(super) fn new(state: &HostState, status: &Status) -> Self {
         let names: BTreeSet<&String> = status
             .services
@@ -60,6 +69,8 @@ impl Look {
             .filter(|name| !name.is_empty())
             .collect();
         let services = names.into_iter().map(|name| service(name, state, status)).collect();
+        // What a deploy is at work on is nobody's edit, and its journal is none that was left.
+        let is_at_work = state.holder.is_some();
         let drift = state
             .declared
             .keys()
@@ -71,6 +82,7 @@ impl Look {
                     .filter(|path| !state.declared.contains_key(*path))
                     .map(|path| (path, "added")),
             )
+            .filter(|_| !is_at_work)
             .map(|(path, what)| Drift { path: path.clone(), what })
             .collect();
         Self {
@@ -80,7 +92,7 @@ impl Look {
             services,
             drift,
             lock: state.holder.clone(),
-            interrupted: state.interrupted.clone(),
+            interrupted: state.interrupted.clone().filter(|_| !is_at_work),
             disk_free: state.disk_free,
             docker_free: state.docker_free,
             docker: state.docker.is_some(),
@@ -103,10 +115,13 @@ impl Look {
         for drift in &self.drift {
             lines.push(format!("  drift        {} was {} by hand", drift.path, drift.what));
         }
-        lines.push(format!(
-            "  lock         {}",
-            self.lock.as_ref().map_or("free".to_owned(), |holder| format!("held by {holder}"))
-        ));
+        match &self.lock {
+            None => lines.push("  lock         free".to_owned()),
+            Some(holder) => {
+                lines.push(format!("  lock         held by {holder}"));
+                lines.push("               it is at work: files and containers are on their way".to_owned());
+            }
+        }
         if let Some(release) = &self.interrupted {
             lines.push(format!(
                 "  interrupted  the activation of release {release}; the host, or the next deploy, ends it"
@@ -158,7 +173,7 @@ impl Look {
             words.push(service.health.clone());
         }
         if service.state != "missing" {
-            words.push(format!("{} restarts", service.restarts));
+            words.push(count(service.restarts as usize, "restart"));
         }
         let started = service.started.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
         if let Some(started) = started {
@@ -178,6 +193,7 @@ fn service(name: &str, state: &HostState, status: &Status) -> Service {
     let declared = status.services.get(name);
     let container = state.container(name);
     let drift = match (declared, container) {
+        _ if state.holder.is_some() => None,
         (None, _) => Some("the release has no such service"),
         (Some(_), None) => Some("its container was removed"),
         (Some((label, _)), Some(container)) if *label != container.digest => {
@@ -228,8 +244,8 @@ mod tests {
     use crate::host::Actor;
     use crate::plan::{Container, ReleaseId};
 
-    #[test]
-    fn a_host_is_shown_whole() {
+    /// A host of which there is something to say in every line.
+    fn host() -> (HostState, Status) {
         let container = |service: &str, state: &str, digest: &str| Container {
             service: service.to_owned(),
             state: state.to_owned(),
@@ -260,7 +276,6 @@ mod tests {
             disk_free: 12 << 30,
             docker_free: 700 << 20,
             interrupted: Some("0c".to_owned()),
-            holder: Some("process 7, release 0c".to_owned()),
             ..HostState::default()
         };
         let service = |once: bool| ("ff".to_owned(), once);
@@ -273,6 +288,7 @@ mod tests {
                 outcome: "deployed".to_owned(),
                 seconds: 9,
                 by: Actor { user: "ann".to_owned(), ..Actor::default() },
+                reason: String::new(),
             }),
             kept: vec![
                 KeptRelease { release: "0b".to_owned(), confirmed: 1_763_890_000, gone: Vec::new() },
@@ -300,17 +316,23 @@ mod tests {
             ],
             records: 300 << 10,
         };
+        (state, status)
+    }
+
+    #[test]
+    fn a_host_is_shown_whole() {
+        let (state, status) = host();
         insta::assert_snapshot!(Look::new(&state, &status).render("vps"), @r"
         vps: release 0b since 2025-11-23 09:26:40Z (2 h), by ann
-          db                   exited, 1 restarts, drift: it was stopped by hand, or ended
+          db                   exited, 1 restart, drift: it was stopped by hand, or ended
           gone                 missing, drift: its container was removed
-          init                 exited, 1 restarts
-          old                  running, healthy, 1 restarts, drift: the release has no such service
-          web                  running, healthy, 1 restarts, up 60 min, 90 MB
+          init                 exited, 1 restart
+          old                  running, healthy, 1 restart, drift: the release has no such service
+          web                  running, healthy, 1 restart, up 60 min, 90 MB
           drift        a.yml was edited by hand
           drift        b.yml was removed by hand
           drift        x.yml was added by hand
-          lock         held by process 7, release 0c
+          lock         free
           interrupted  the activation of release 0c; the host, or the next deploy, ends it
           disk         12.0 GB free, docker's 700 MB; records take 300 KB
           secrets      not in place, or sealed to a host key that is no more: deploy again
@@ -319,12 +341,27 @@ mod tests {
           kept         0a of 2025-11-22 08:26:40Z
                        its image is gone: web: example/web:1; going back would pull it again
         ");
+        assert!(!Look::new(&state, &status).is_well());
         let nothing = Look::new(&HostState::default(), &Status::default()).render("vps");
         insta::assert_snapshot!(nothing, @r"
         vps: nothing is deployed there
           docker       does not answer
           lock         free
           disk         0 KB free, docker's 0 KB; records take 0 KB
+        ");
+    }
+
+    #[test]
+    fn while_somebody_deploys_nothing_is_anybodys_edit_or_was_left_over() {
+        let (state, status) = host();
+        let state = HostState { holder: Some("the deploy of release 0c by ann".to_owned()), ..state };
+        let look = Look::new(&state, &status);
+        assert!(look.is_well());
+        let text = look.render("vps");
+        assert!(!text.contains("drift") && !text.contains("interrupted"), "{text}");
+        insta::assert_snapshot!(text.lines().skip(6).take(2).collect::<Vec<_>>().join("\n"), @r"
+          lock         held by the deploy of release 0c by ann
+                       it is at work: files and containers are on their way
         ");
     }
 }

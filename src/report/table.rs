@@ -3,14 +3,25 @@
 use console::{Style, measure_text_width, pad_str, truncate_str};
 
 use crate::plan::check::{Finding, Status};
+use crate::words::{hold, took, wrap};
 
-/// One line a finding: status, check, what was found, time. `width` is the terminal's, in columns.
-pub(super) fn render(host: &str, findings: &[Finding], width: usize, colors: bool) -> String {
+/// Where no terminal says how wide it is, what holds is cut to so many columns.
+const WIDTH: usize = 160;
+
+/// One line a finding: status, check, what was found, time; what fails first. On a terminal of `width` columns lines
+/// are broken between words.
+pub(super) fn render(host: &str, findings: &[Finding], width: Option<usize>, colors: bool) -> String {
+    let fit = |line: String, indent: &str| match width {
+        Some(width) => wrap(&line, width, indent),
+        None => line,
+    };
     let name_width = findings.iter().map(|f| measure_text_width(&f.check)).max().unwrap_or(0);
     let mut lines = Vec::new();
     let bold = Style::new().bold().force_styling(colors);
     let held = findings.iter().filter(|finding| finding.status == Status::Holds).count();
-    lines.push(format!("{} {held} of {} checks hold", bold.apply_to(format!("{host}:")), findings.len()));
+    lines.push(format!("{} {held} of {}", bold.apply_to(format!("{host}:")), hold(findings.len())));
+    let mut findings: Vec<&Finding> = findings.iter().collect();
+    findings.sort_by_key(|finding| finding.status != Status::Fails);
     for finding in findings {
         let (mark, style) = match finding.status {
             Status::Holds => ("ok  ", Style::new().green()),
@@ -19,20 +30,21 @@ pub(super) fn render(host: &str, findings: &[Finding], width: usize, colors: boo
         };
         let mark = style.force_styling(colors).apply_to(mark);
         let name = pad_str(&finding.check, name_width, console::Alignment::Left, None);
-        let time = format!("{:>6} ms", finding.took_ms);
+        let time = format!("{:>9}", took(finding.took_ms));
         // What fails is shown whole, what holds fits its line.
-        let room = width.saturating_sub(name_width + 22).max(20);
+        let room = width.unwrap_or(WIDTH).saturating_sub(name_width + 25).max(20);
         let found = if finding.status == Status::Holds {
             truncate_str(&finding.found, room, "…").into_owned()
         } else {
             finding.found.clone()
         };
-        lines.push(format!("  {mark}  {name}  {time}  {found}"));
+        let line = format!("  {mark}  {name}  {time}  {found}");
+        lines.push(if finding.status == Status::Holds { line } else { fit(line, "      ") });
         if finding.status == Status::Fails {
             let indent = " ".repeat(8);
-            lines.push(format!("{indent}expected: {}", finding.expected));
+            lines.push(fit(format!("{indent}expected: {}", finding.expected), "  "));
             if !finding.remedy.is_empty() {
-                lines.push(format!("{indent}hint: {}", finding.remedy));
+                lines.push(fit(format!("{indent}hint: {}", finding.remedy), "      "));
             }
             lines.extend(finding.detail.iter().map(|line| format!("{indent}| {line}")));
         }
@@ -50,7 +62,7 @@ pub(super) fn summary(host: &str, findings: &[Finding]) -> String {
         .filter(|finding| finding.fails())
         .map(|finding| format!("{}: {}", finding.check, finding.found))
         .collect();
-    let count = format!("{held} of {} checks hold{also}", findings.len());
+    let count = format!("{held} of {}{also}", hold(findings.len()));
     let line = if failing.is_empty() {
         format!("{host}: ok, {count}")
     } else {
@@ -77,15 +89,15 @@ mod tests {
         };
         let findings =
             [finding("a.ready", Status::Holds, "ready"), finding("b.targets", Status::Fails, "x is down")];
-        insta::assert_snapshot!(render("vps", &findings, 80, false), @r"
+        insta::assert_snapshot!(render("vps", &findings, Some(80), false), @r"
         vps: 1 of 2 checks hold
-          ok    a.ready        12 ms  ready
           FAIL  b.targets      12 ms  x is down
                 expected: all up
                 hint: Look there.
                 | level=error no
+          ok    a.ready        12 ms  ready
         ");
         insta::assert_snapshot!(summary("vps", &findings), @"vps: FAIL, 1 of 2 checks hold; b.targets: x is down");
-        insta::assert_snapshot!(summary("vps", &findings[..1]), @"vps: ok, 1 of 1 checks hold");
+        insta::assert_snapshot!(summary("vps", &findings[..1]), @"vps: ok, 1 of 1 check holds");
     }
 }

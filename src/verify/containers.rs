@@ -30,7 +30,8 @@ fn judge(service: &Service, label: Option<&String>, state: &HostState) -> Result
         return Err(("its container is not of this release".to_owned(), deploy));
     }
     let health = if container.health.is_empty() { "no health check" } else { &container.health };
-    let looks = format!("{}, {health}, {} restarts", container.state, container.restarts);
+    let restarts = crate::words::count(container.restarts as usize, "restart");
+    let looks = format!("{}, {health}, {restarts}", container.state);
     let well = if service.one_shot {
         container.state == "exited" && container.exit_code == 0
     } else {

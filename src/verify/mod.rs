@@ -40,4 +40,4 @@ mod recorded_rows;
 mod recorded_tests;
 
 pub use client::Connections;
-pub use run::{Forward, Run};
+pub use run::{Forward, Patience, Run};

@@ -23,6 +23,21 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// The same for a probe: it asks much at once, and what it waits for comes every few seconds.
 const LONGEST_PROBE_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long checks are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// When to give up.
+    pub limit: Duration,
+    /// Whether the first answer counts. A probe whose answer takes its time is waited for all the same.
+    pub once: bool,
+}
+
+impl From<Duration> for Patience {
+    fn from(limit: Duration) -> Self {
+        Self { limit, once: false }
+    }
+}
+
 /// Opens a byte stream to a loopback port of the host: over SSH in the program, local in tests.
 pub trait Forward: Send + Sync {
     /// What it opens.
@@ -42,6 +57,8 @@ pub struct Run<'a, F: Forward> {
     pub login: &'a (dyn Fn(&str) -> Option<SecretString> + Sync),
     /// When to give up.
     pub deadline: Instant,
+    /// Whether the first answer counts (see [`Patience`]).
+    pub once: bool,
     /// The time, for servers that do not tell theirs.
     pub now: Timestamp,
     /// Gets [`Event::Waiting`] whenever the reason of a check changes, and [`Event::Checked`].
@@ -97,6 +114,9 @@ impl<F: Forward> Run<'_, F> {
                 Ok(verdict) => return verdict,
                 Err(silence) => self.silent(check, &silence, last.as_ref()),
             };
+            if self.once && check.patience().is_none() {
+                return Verdict::NotYet(reason);
+            }
             if last.as_ref() != Some(&reason) {
                 let (host, name) = (self.host.to_owned(), check.name.clone());
                 self.events

@@ -108,6 +108,15 @@ fn login(port: u16) -> Check {
 
 /// Runs `checks` with `seconds` until the deadline. Gives the findings, and the events as lines.
 async fn run(servers: &Servers, checks: &[Check], seconds: u64, ahead: bool) -> (Vec<Finding>, Vec<String>) {
+    ask(servers, checks, Patience::from(Duration::from_secs(seconds)), ahead).await
+}
+
+async fn ask(
+    servers: &Servers,
+    checks: &[Check],
+    patience: Patience,
+    ahead: bool,
+) -> (Vec<Finding>, Vec<String>) {
     let (events, mut received) = mpsc::unbounded_channel();
     let connections = Connections::new(servers);
     if ahead {
@@ -117,7 +126,8 @@ async fn run(servers: &Servers, checks: &[Check], seconds: u64, ahead: bool) -> 
         host: "vps",
         connections: &connections,
         login: &|name| (name == "grafana_password").then(|| SecretString::from("hunter2")),
-        deadline: Instant::now() + Duration::from_secs(seconds),
+        deadline: Instant::now() + patience.limit,
+        once: patience.once,
         now: Timestamp::UNIX_EPOCH,
         events: &events,
     };
@@ -155,6 +165,20 @@ async fn healthy_after_forty_seconds_is_seen_at_the_next_look() {
     ");
     // All over one stream.
     assert_eq!(servers.opened(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_first_answer_counts_an_outage_is_told_at_once() {
+    let servers = Servers::new(vec![(
+        3100,
+        Box::new(
+            |_, seconds| if seconds < 13.0 { Reply::Say(503, "starting") } else { Reply::Say(200, "ready") },
+        ),
+    )]);
+    let once = Patience { limit: Duration::from_secs(120), once: true };
+    let (findings, events) = ask(&servers, &[ready("loki", 3100)], once, false).await;
+    assert_eq!((findings[0].status, findings[0].found.as_str()), (Status::Fails, "loki: 503, starting"));
+    assert_eq!((servers.asked().len(), events), (1, vec!["vps loki.ready Fails".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,6 +354,7 @@ async fn a_run_fits_into_a_task() {
             connections: &connections,
             login: &login,
             deadline: Instant::now() + Duration::from_secs(1),
+            once: false,
             now: Timestamp::UNIX_EPOCH,
             events: &events,
         };

@@ -10,6 +10,7 @@ use super::{Around, Said};
 use crate::error::{Error, Result};
 use crate::secrets::{self, Edit, Edited, Editor, Identity, SecretName, Secrets};
 use crate::text;
+use crate::yaml::did_you_mean;
 
 /// The largest value that is read from stdin, in bytes: a certificate chain fits many times.
 const LARGEST: u64 = 1 << 20;
@@ -61,7 +62,20 @@ pub(super) fn set(
     environment: &str,
     name: &SecretName,
     generate: Option<u16>,
+    add: bool,
 ) -> Result<Said> {
+    let known = || around.names.iter().map(String::as_str);
+    let is_unknown = !around.names.is_empty() && !known().any(|known| known == name.as_str());
+    // Said before anything is typed. A name that is like none may be that of a secret which the stack will need.
+    if is_unknown
+        && !add
+        && let Some(near) = did_you_mean(name.as_str(), known())
+    {
+        return Err(Error::usage(format!("set the secret `{name}` of {environment}"))
+            .cause("the stack needs no secret of that name")
+            .hint(format!("Did you mean `{near}`? `provision secrets set {environment} {near}`"))
+            .hint(format!("If the stack will need it: `provision secrets set {environment} {name} --new`")));
+    }
     let identity = Identity::find(around.identity)?;
     let Value { value, remark } = match generate {
         Some(length) => {
@@ -76,6 +90,9 @@ pub(super) fn set(
     if !remark.is_empty() {
         text.push('\n');
         text.push_str(&remark);
+    }
+    if is_unknown {
+        text.push_str("\nThe stack does not use it yet, which `provision check` refuses.");
     }
     Ok(Said::Text(text))
 }

@@ -54,6 +54,7 @@ if [ -d "$records/activation" ]; then
 	manifest=$records/releases/$release/manifest
 	old_manifest=$records/releases/$id/manifest
 	rm -rf "$records/incoming.$(cat "$records/activation/nonce")"
+	reason="the host or its supervisor stopped in the middle of it"
 	if ! carry_back "$current"; then
 		tail -n 3 "$log" >&2
 		waits "the way back of a release that was interrupted failed: $(tail -n 1 "$log")"

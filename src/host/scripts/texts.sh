@@ -1,9 +1,16 @@
 # Prints files whose paths come on standard input, a line each: "SIZE PATH", the content, a newline; packed.
-# Arguments: REMOTE PROJECT FOLDER: the id of a kept release, or nothing for the files in place.
+# Arguments: REMOTE PROJECT FOLDER: the id of a kept release, `current` for the one that runs, or nothing for the files
+# in place.
 # shellcheck shell=sh disable=SC2154
 use "$1" "$2"
-folder=$remote
-[ -z "$3" ] || folder=$records/releases/$3
+case $3 in
+'') folder=$remote ;;
+current)
+	release=$(current_release)
+	folder=$records/releases/${release:-none}
+	;;
+*) folder=$records/releases/$3 ;;
+esac
 # What is not there has no files: a host before its first deploy, or a release that it does not keep.
 [ -d "$folder" ] || exec gzip -c </dev/null
 cd "$folder" || exit 1

@@ -3,6 +3,8 @@
 # shellcheck shell=sh disable=SC2154,SC2015
 
 say() { # KIND TEXT...: one log line, words separated by tabs
+	# The first error is why a release does not stay: the audit log names it.
+	if [ "$1" = error ] && [ -z "${reason:-}" ]; then reason="$2: $3"; fi
 	line=$1
 	shift
 	for word in "$@"; do line=$line$tab$(printf '%s' "$word" | tr '\t\n\r' '   ' | cut -b 1-2000); done
@@ -28,8 +30,12 @@ compose() {
 
 # One line in the audit log, which outlives everything else.
 audit() { # OUTCOME
-	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s}\n' \
-		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" >>"$records/audit.jsonl" 2>/dev/null || :
+	why=
+	if [ "$1" != deployed ] && [ -n "${reason:-}" ]; then
+		why=",\"reason\":\"$(printf '%s' "$reason" | tr '\t\n\r' '   ' | tr -d '\001-\037\177' | cut -b 1-500 | sed 's/[\\"]/\\&/g')\""
+	fi
+	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s%s}\n' \
+		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" "$why" >>"$records/audit.jsonl" 2>/dev/null || :
 }
 
 # Releases that were never confirmed are none to go back to. Of logs the last 49 stay: ours becomes the fiftieth.
@@ -414,9 +420,11 @@ carry_back() { # RELEASE
 	carry_out "$records/activation/back"
 }
 
-# Says who asked: the controller, or somebody by `provision unlock`, whose name is the second line.
+# Says who asked: the controller, or somebody by `provision unlock`, whose name is the second line. The controller's
+# reason is the third.
 told_to_return() {
 	asker=$(sed -n 2p "$control/answer.$nonce")
+	reason=$(sed -n 3p "$control/answer.$nonce")
 	if [ -n "$asker" ]; then failed unlocked "$asker asked for the way back with \`provision unlock\`"; else failed returned "the controller asked to go back"; fi
 }
 

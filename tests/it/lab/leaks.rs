@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::secrets::set;
+use super::tiny::{remove, tiny};
 use super::{Lab, ROOT, Run, container, forms, vps};
 use crate::schema;
 
@@ -233,4 +234,57 @@ fn planted_ones_are_found(lab: &Lab, password: &str, wanted: &str, all: &[String
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!watch.end().1.is_empty(), "the watch sees no environment");
+}
+
+/// A service that crashes and prints the secret before that: as it is, and as programs escape it in their messages.
+const SAYS: &str = r#"pw=$(cat /run/secrets/pw)
+echo "plain: $pw"
+printf %s "$pw" | sed 's/[\\"]/\\&/g; s/</\\u003c/g; s/^/json: /'; echo
+printf %s "$pw" | sed 's/&/\&amp;/g; s/</\&lt;/g; s/"/\&quot;/g; s/^/html: /'; echo
+printf %s "$pw" | sed 's/%/%25/g; s/"/%22/g; s/\\/%5C/g; s/</%3C/g; s/^/url: /'; echo
+echo "that was all"
+exit 3
+"#;
+
+#[test]
+fn a_secret_that_a_crashing_service_prints_escaped_is_in_nothing_that_we_say_or_write() {
+    let lab = Lab::take();
+    remove();
+    tiny(&lab, "unused");
+    let compose = lab.path("stack/tiny/docker-compose.tiny.yml.tera");
+    let text = std::fs::read_to_string(&compose).unwrap();
+    let text = text.replace("[\"/bin/sh\", \"-c\", \"{{ command }}\"]", "[/bin/sh, /web/say.sh]").replace(
+        "    restart: unless-stopped\n",
+        "    restart: unless-stopped\n    x-provision: {uid: 65534, secrets: {pw: pw}}\n",
+    );
+    let mount = "      - {type: bind, source: '{{ secrets_dir }}/web', target: /run/secrets, read_only: true, bind: {create_host_path: false}}\n";
+    std::fs::write(&compose, text.replace("      - data:/data\n", &format!("{mount}      - data:/data\n")))
+        .unwrap();
+    lab.edit("stack/tiny/variables.yml", "  command: {type: string, default: unused}\n", "");
+    std::fs::write(lab.path("stack/tiny/web/say.sh"), SAYS).unwrap();
+    // Each run of letters is a word of this run's own, so that any part of the value is seen.
+    let words: Vec<String> = (0..5).map(|_| format!("{:08x}", rand::random::<u32>())).collect();
+    let value = format!("{}\"{}\\{}<{}%{}", words[0], words[1], words[2], words[3], words[4]);
+    set(&lab, "pw", &value);
+    let path = |name: &str| lab.path(name).to_str().unwrap().to_owned();
+    let mut said = String::new();
+    for format in ["text", "json"] {
+        let mut command = lab.command(&["deploy", "lab", "--output", format]);
+        command.args(["--junit", &path("run.xml"), "--report", &path("run.html")]);
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", path("summary.md"));
+        let run = Run::from(&command.output().unwrap());
+        assert_eq!(run.code, 5, "{run:?}");
+        said += &(run.stdout + &run.stderr);
+        for file in ["run.xml", "run.html", "summary.md"] {
+            said += &std::fs::read_to_string(lab.path(file)).unwrap();
+        }
+    }
+    for what in ["plain: ", "json: ", "html: ", "url: "] {
+        assert!(said.matches(what).count() >= 5, "the service's words are missing: {said}");
+    }
+    assert!(said.matches("redacted").count() >= 20, "{said}");
+    for word in words {
+        assert!(!said.contains(&word), "{word} of {value} is in\n{said}");
+    }
+    remove();
 }

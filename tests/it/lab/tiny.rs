@@ -73,7 +73,7 @@ fn a_folder_that_somebody_else_filled_is_not_taken_over() {
     let run = lab.deploy();
     run.ends_with(
         5,
-        &["vps", "1 files in the remote folder", "were not deployed by provision", "move the folder away"],
+        &["vps", "1 file in the remote folder", "were not deployed by provision", "move the folder away"],
     );
     assert_eq!(vps("cat /opt/koprogo/tiny/compose.yml"), "theirs");
     remove();

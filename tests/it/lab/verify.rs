@@ -119,6 +119,34 @@ fn what_was_stopped_by_hand_fails_with_its_last_words() {
 }
 
 #[test]
+fn checks_are_chosen_by_the_names_of_what_runs() {
+    let lab = Lab::take();
+    let run = lab.provision(&["verify", "lab", "--only", "grafana.logn"]);
+    run.ends_with(2, &["no check has such a name", "Did you mean `grafana.login`?"]);
+    let run = lab.provision(&["verify", "lab", "--send-test-alert", "--skip", "alertmanager"]);
+    run.ends_with(2, &["the stack has no Alertmanager, or --only or --skip leaves it out"]);
+}
+
+#[test]
+fn the_release_that_runs_is_proved_whatever_the_files_here_say() {
+    let lab = Lab::take();
+    let running = lab.snapshot().release;
+    // Another configuration, and files that cannot even be rendered.
+    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {grafana: 331}");
+    let run = lab.provision(&["verify", "lab", "--output", "json"]);
+    run.ends_with(0, &[]);
+    let lines = crate::schema::valid(&run.stdout);
+    let of = |event: &str| lines.iter().find(|line| line["event"] == event).unwrap();
+    assert_eq!(of("running")["release"], running.as_str());
+    let files = lab.provision(&["verify", "lab", "--against-files", "--timeout", "3s"]);
+    files.ends_with(7, &[]);
+    assert!(files.stdout.contains("`provision plan lab` shows the difference"), "{}", files.stdout);
+    fails(&files, "grafana.container", "release");
+    lab.edit("stack/monitoring/prometheus/prometheus.yml.tera", "scrape_configs:", "{{ nobody }}");
+    lab.provision(&["verify", "lab", "--only", "grafana"]).ends_with(0, &[]);
+}
+
+#[test]
 fn watching_shows_the_table_once_and_ends_with_ctrl_c() {
     let lab = Lab::take();
     let mut child = lab.spawn(&["verify", "lab", "--watch", "200ms", "--only", "*.ready"]);

@@ -77,7 +77,8 @@ fn a_host_that_is_not_there_is_in_every_report() {
     );
     let first: Vec<&str> = output.lines().filter(|line| !line.starts_with("release=")).collect();
     assert_eq!(first, ["outcome=unreachable", "changes=false", "exit_code=3"]);
-    assert!(output.lines().any(|line| line.len() == "release=".len() + 16), "{output}");
+    // What was never on a host is no release.
+    assert!(output.lines().any(|line| line == "release="), "{output}");
     let junit = std::fs::read_to_string(junit).unwrap();
     let page = std::fs::read_to_string(page).unwrap();
     for text in [&summary, &junit, &page] {

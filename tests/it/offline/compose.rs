@@ -81,7 +81,7 @@ fn a_port_for_the_world_is_refused() {
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["8080:80"]
         |             ^
-        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
+        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel test` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"80\"]"), @r#"
     error: failed to load test
@@ -89,7 +89,7 @@ fn a_port_for_the_world_is_refused() {
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["80"]
         |             ^
-        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
+        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel test` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"0.0.0.0:8080:80\"]"), @r#"
     error: failed to load test
@@ -97,7 +97,7 @@ fn a_port_for_the_world_is_refused() {
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: ["0.0.0.0:8080:80"]
         |             ^
-        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
+        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel test` reaches it.
     "#);
     assert_snapshot!(service("ports: [{target: 80, published: 8080}]"), @r#"
     error: failed to load test
@@ -105,7 +105,7 @@ fn a_port_for_the_world_is_refused() {
       stack/small/docker-compose.small.yml (rendered):5:13: a port of `web` is published to the world
         |     ports: [{target: 80, published: 8080}]
         |             ^
-        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
+        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel test` reaches it.
     "#);
     assert_snapshot!(service("ports: [\"127.0.0.1::80\"]"), @r#"
     error: failed to load test
@@ -426,7 +426,7 @@ fn all_broken_rules_are_reported_together() {
       stack/small/docker-compose.small.yml (rendered):6:13: a port of `web` is published to the world
         |     ports: ["80:80"]
         |             ^
-        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel` reaches it.
+        hint: Publish on loopback only: "127.0.0.1:9090:9090". `provision tunnel test` reaches it.
     "#);
 }
 

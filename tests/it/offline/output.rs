@@ -29,7 +29,7 @@ fn a_good_project_is_ok_and_nothing_is_written() {
     let run = project.provision(&["check"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_snapshot!(run.stdout, @r"
-    test: ok (19 files, 9 services, 16 checks)
+    test: ok (19 files, 9 services, 17 checks)
     test: remark: dashboards of grafana.com that are wanted and not here: 179, 1860, 9628, 11462; `provision dashboards update` fetches them
     ");
     assert!(before == project.tree());
@@ -138,20 +138,43 @@ fn a_report_that_cannot_be_written_is_known_before_anything_is_done() {
 }
 
 #[test]
-fn checks_are_chosen_by_name() {
+fn the_mistakes_of_all_files_come_in_one_round() {
     let project = Project::new();
-    let run = project.provision(&["verify", "test", "--only", "grafana.logn"]);
+    // In the inventory itself, in a value for the stack, in a template, and in the secrets.
+    project.edit("inventory/test.yml", "hosts:", "deploy: {keep_releases: 0}\nhosts:");
+    project.edit(
+        "stack/monitoring/prometheus/prometheus.yml.tera",
+        "scrape_configs:",
+        "{{ nobody }}\nscrape_configs:",
+    );
+    assert_eq!(project.provision(&["secrets", "set", "test", "one_too_many", "--generate"]).code, 0);
+    for command in ["check", "plan", "deploy"] {
+        let run = project.provision(&[command, "test"]);
+        assert_eq!(run.code, 2, "{command}: {run:?}");
+        for text in ["keep_releases", "nobody"] {
+            assert!(run.stderr.contains(text), "{command}: `{text}` is not in {}", run.stderr);
+        }
+    }
+    project.edit("stack/monitoring/prometheus/prometheus.yml.tera", "{{ nobody }}\n", "");
+    let run = project.provision(&["check", "test"]);
+    for text in ["keep_releases", "the secret `one_too_many` is used by nothing"] {
+        assert!(run.stderr.contains(text), "`{text}` is not in {}", run.stderr);
+    }
+}
+
+#[test]
+fn a_secret_that_the_stack_does_not_know_is_asked_about() {
+    let project = Project::new();
+    let run = project.provision(&["secrets", "set", "test", "smtp_pasword", "--generate"]);
     assert_eq!(run.code, 2);
     assert_snapshot!(run.stderr, @r"
-    error: failed to choose checks by --only grafana.logn
-      no check has such a name
-    hint: Did you mean `grafana.login`?
+    error: failed to set the secret `smtp_pasword` of test
+      the stack needs no secret of that name
+    hint: Did you mean `smtp_password`? `provision secrets set test smtp_password`
+    hint: If the stack will need it: `provision secrets set test smtp_pasword --new`
     ");
-    let run = project.provision(&["verify", "test", "--send-test-alert", "--skip", "alertmanager"]);
-    assert_eq!(run.code, 2);
-    assert_snapshot!(run.stderr, @r"
-    error: failed to send a test alert
-      the stack has no Alertmanager, or --only or --skip leaves it out
-    hint: Switch it on: `components: {alertmanager: true}`.
-    ");
+    let run = project.provision(&["secrets", "set", "test", "smtp_pasword", "--generate", "--new"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let run = project.provision(&["secrets", "set", "test", "quite_another", "--generate"]);
+    assert!(run.stdout.contains("The stack does not use it yet"), "{run:?}");
 }
