@@ -1,4 +1,6 @@
 //! `provision bootstrap`: what the stack needs of the application once, applied on request. It may be repeated.
+//!
+//! A password that a running release has another one of is left alone: a deploy changes it together with the service.
 
 use super::{Context, hosts, reach};
 use crate::error::Result;
@@ -31,13 +33,13 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
     let (loaded, results) = applied?;
     let mut outcomes = Vec::new();
     for (name, result) in results {
-        let result = result.map(|lines| {
-            for line in &lines {
+        let result = result.map(|applied| {
+            for line in &applied.lines {
                 reporter.line(&format!("{name}: {line}"));
             }
-            if lines.is_empty() {
+            if applied.lines.is_empty() {
                 reporter.line(&format!("{name}: the stack asks for nothing to be prepared"));
-            } else {
+            } else if applied.any {
                 let environment = &loaded.environment.name;
                 reporter.line(&format!(
                     "{name}: `provision deploy {environment}` gives its services the same secrets"
@@ -52,22 +54,42 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
     Ok(code)
 }
 
-/// Applies all roles on one host; what was done, line by line.
+/// What was done on a host.
+#[derive(Default)]
+struct Applied {
+    /// For a person.
+    lines: Vec<String>,
+    /// Whether a role was set.
+    any: bool,
+}
+
+/// Applies all roles on one host.
 async fn apply(
     loaded: &Loaded,
     host: &Host,
     roles: &[Role],
     events: &crate::event::Sender,
-) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
+) -> Result<Applied> {
+    let mut applied = Applied::default();
     if roles.is_empty() {
-        return Ok(lines);
+        return Ok(applied);
     }
     let session = reach::connect(&loaded.environment, host, events).await?;
+    let state = host::probe(&session, host, &loaded.environment).await?;
     for role in roles {
+        let (service, password) = (&role.service, &role.database.password);
+        let fingerprint = loaded.secrets.fingerprint(password);
+        if plan::is_left_to_the_deploy(&role.database, fingerprint.as_deref(), &state) {
+            applied.lines.push(format!(
+                "{service}: the release that runs has another {password}: role {} is left as it is;                  `provision deploy {}` changes both, and both back if it fails",
+                role.database.role, loaded.environment.name
+            ));
+            continue;
+        }
         let said = host::apply_role(&session, host, role).await?;
-        lines.extend(said.into_iter().map(|line| format!("{}: {line}", role.service)));
+        applied.lines.extend(said.into_iter().map(|line| format!("{service}: {line}")));
+        applied.any = true;
     }
     session.close().await;
-    Ok(lines)
+    Ok(applied)
 }

@@ -77,6 +77,9 @@ fn hint(word: &str) -> Option<&'static str> {
             "compose's own words are above; `docker compose config` on the rendered files shows what it reads."
         }
         "container" => "The container's last log lines are above.",
+        "role" => {
+            "Does the application's database run, and are container, superuser and database those of the inventory?              `docker ps` there, and docs/application.md."
+        }
         "unseal" => {
             "The host opens the bundle with its own SSH host key: did that change? A new deploy seals it anew."
         }

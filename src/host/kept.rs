@@ -128,6 +128,10 @@ fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Res
             _ => {}
         }
     }
+    if !manifest.lines().any(|line| line.starts_with("role\t")) {
+        // Of a provision that did not seal what sets a role's password: it is the release that it was without.
+        kept.release.services.values_mut().for_each(|service| service.database = None);
+    }
     Ok(kept)
 }
 
@@ -154,5 +158,24 @@ mod tests {
         assert_eq!((kept.sealed.as_deref(), kept.sealed_for), (Some("dd"), None));
         records.remove("release.json");
         assert_eq!(read(&id, &records).unwrap_err(), "the host has no release.json of it");
+    }
+
+    #[test]
+    fn a_release_of_before_roles_were_sealed_has_none() {
+        let release = r#"{"project":"p","compose_file":"c.yml","sealed":{},"volumes":[],"networks":[],"services":{"exporter":{
+            "name":"exporter","image":"x:1","container":"p-exporter-1","definition":"dd","uid":1,"secrets":{},"on_secret":{},
+            "mounts":[],"ports":[],"reload":null,"watch":[],"verify":null,"depends_on":[],"patience":1,"one_shot":false,
+            "database":{"container":"db","user":"u","name":"d","role":"r","password":"a","sql":"a.sql"}}}}"#;
+        let has_role = |manifest: &str| {
+            let records = BTreeMap::from([
+                ("manifest".to_owned(), manifest.as_bytes().to_vec()),
+                ("release.json".to_owned(), release.as_bytes().to_vec()),
+                ("checks.json".to_owned(), b"[]".to_vec()),
+            ]);
+            let kept = read(&ReleaseId("0123".to_owned()), &records).unwrap();
+            kept.release.services["exporter"].database.is_some()
+        };
+        assert!(!has_role("compose\tc.yml\n"));
+        assert!(has_role("compose\tc.yml\nrole\texporter\tdb\tu\td\tr\ta.sql\n"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
 
+use super::role;
 use crate::stack::{File, Release, SecretFile, Service, digest};
 
 /// The generated compose file that carries the labels, next to the stack's own.
@@ -57,6 +58,11 @@ pub fn generate(release: &Release, fingerprints: &BTreeMap<String, String>) -> G
                 of_secret(release, source, fingerprints)
             );
         }
+    }
+    for (service, database) in role::services(release) {
+        let (folder, file) = role::sealed_file(&service.name);
+        let fingerprint = fingerprints.get(&database.password).map_or("", String::as_str);
+        let _ = writeln!(sealed, "{folder}\t{file}\t0\t{fingerprint}");
     }
     let sealed_digest = digest(sealed.as_bytes());
     let mut all = format!("{}\n{sealed_digest}\n", release.project);

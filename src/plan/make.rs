@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::changes::{self, Changes, ServiceChange};
-use super::{Generated, HostState, ReleaseId, Step};
+use super::{Generated, HostState, ReleaseId, Step, role};
 use crate::stack::{Release, Service};
 
 /// What would be done to a host. Plain data: made without touching anything.
@@ -83,6 +83,14 @@ pub fn make(
     } else {
         let mut forward = forward(release, generated, &services, settle);
         let mut back = back(release, state, &services, settle);
+        // Before the services start: they log in at once.
+        for service in role::changed(release, generated, state) {
+            for (steps, back) in [(&mut forward, false), (&mut back, true)] {
+                let up = steps.iter().position(|step| matches!(step, Step::Up { .. }));
+                let role = Step::Role { service: service.name.clone(), back };
+                steps.insert(up.unwrap_or(steps.len()), role);
+            }
+        }
         // At the end of both: the way back tells the old values again.
         let told = changed_secrets(release, generated, state);
         back.extend(told.iter().filter(|_| state.current.is_some()).cloned());

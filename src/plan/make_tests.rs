@@ -396,3 +396,37 @@ fn a_service_that_runs_is_told_of_a_changed_secret_and_of_the_old_one_on_the_way
     let stopped = HostState { containers: Vec::new(), ..state };
     assert_eq!(lines(&stopped, Some("a")).0, 0, "a container that is made anew is not running");
 }
+
+#[test]
+fn a_changed_password_of_a_role_is_set_before_the_services_start_and_set_back_on_the_way_back() {
+    let mut release = release(&[
+        Sketch { secrets: BTreeSet::from(["a", "b"]), ..Sketch::default() },
+        Sketch { secrets: BTreeSet::from(["a"]), ..Sketch::default() },
+    ]);
+    release.services.get_mut("s1").unwrap().database = Some(super::super::testing::database());
+    let state = running(&release, &generated(&release));
+    let lines = |state: &HostState, changed: Option<&str>| {
+        let plan =
+            make(&release, &generate(&release, &fingerprints(&release, changed)), state, &scripts(), 10);
+        let around = |steps: &[Step]| {
+            let lines: Vec<String> = steps.iter().map(Step::line).collect();
+            lines.iter().position(|line| line.starts_with("role\t")).map(|at| {
+                [at - 1, at, at + 1]
+                    .map(|at| lines[at].split('\t').next().unwrap_or_default().to_owned())
+                    .join(" ")
+                    + " "
+                    + &lines[at].replace('\t', "-")
+            })
+        };
+        (around(&plan.forward), around(&plan.back))
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(lines(&state, Some("a")), (some("units role up role-s1"), some("units role up role-s1-back")));
+    assert_eq!(lines(&state, Some("b")), (None, None), "another secret");
+    assert_eq!(lines(&state, None), (None, None));
+    assert_eq!(
+        lines(&HostState::default(), Some("a")),
+        (None, None),
+        "before a first deploy `bootstrap` sets it"
+    );
+}

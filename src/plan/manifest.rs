@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::Generated;
+use super::{Generated, role};
 use crate::stack::Release;
 
 /// Tab-separated lines: `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
-/// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
+/// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
 pub fn manifest(release: &Release, generated: &Generated) -> String {
     let mut text = format!("compose\t{}\n", release.compose_file);
@@ -25,6 +25,12 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
             let _ = writeln!(text, "secret\t{name}\t{file}\t{}", service.uid);
         }
     }
+    for (service, database) in role::services(release) {
+        let (folder, file) = role::sealed_file(&service.name);
+        let _ = writeln!(text, "secret\t{folder}\t{file}\t0");
+        let words = [&service.name, &database.container, &database.user, &database.name, &database.role];
+        let _ = writeln!(text, "role\t{}\t{}", words.map(String::as_str).join("\t"), database.sql);
+    }
     for (name, fingerprint) in &generated.fingerprints {
         let _ = writeln!(text, "fingerprint\t{name}\t{fingerprint}");
     }
@@ -36,7 +42,7 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::testing::{Sketch, generated, release};
+    use super::super::testing::{Sketch, database, generated, release};
     use super::*;
 
     #[test]
@@ -46,8 +52,15 @@ mod tests {
             Sketch::default(),
         ]);
         release.services.get_mut("s0").unwrap().ports = vec![9090];
+        release.services.get_mut("s1").unwrap().database = Some(database());
         let generated = generated(&release);
         let text = manifest(&release, &generated);
+        assert!(
+            text.contains(
+                "secret\trole@s1\tverifier\t0\nrole\ts1\tapp-db\tapp\tapp_db\twatcher\ts1/role.sql\n"
+            ),
+            "{text}"
+        );
         assert!(text.ends_with('\n'));
         let mut counts = std::collections::BTreeMap::new();
         for line in text.lines() {
@@ -68,8 +81,9 @@ mod tests {
                 "fingerprint/3 2",
                 "patience/3 2",
                 "port/3 1",
+                "role/7 1",
                 "sealed/2 1",
-                "secret/4 2",
+                "secret/4 3",
                 "service/6 2"
             ]
         );

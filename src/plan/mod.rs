@@ -33,7 +33,7 @@ pub use make::{Plan, make};
 pub use manifest::manifest;
 pub use networks::networks;
 pub use requirements::requirements;
-pub use role::{Role, roles};
+pub use role::{Role, is_left_to_the_deploy, roles};
 pub use seal::{SealedBundle, seal};
 pub use state::{Container, HostState, Socket};
 pub use step::Step;

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
+use super::role;
 use crate::error::{Error, Kind, Result};
 use crate::secrets::{Secrets, seal_to_host, token};
 use crate::stack::{Release, SecretFile};
@@ -41,6 +42,10 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
             };
             entries.push((format!("{name}/{file}"), service.uid, value));
         }
+    }
+    for (service, database) in role::services(release) {
+        let (folder, file) = role::sealed_file(&service.name);
+        entries.push((format!("{folder}/{file}"), 0, role::sealed(database, secrets, &rand::random())?));
     }
     // Room for everything at once: a buffer that grows would leave copies behind.
     let size =

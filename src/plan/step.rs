@@ -22,6 +22,13 @@ pub enum Step {
     },
     /// Install the units that bring the stack back after a reboot.
     Units,
+    /// Set the password of a service's role in a database of the application, as the release has it.
+    Role {
+        /// Which service.
+        service: String,
+        /// Whether it belongs to the way back, and so is only done where the way forward came to it.
+        back: bool,
+    },
     /// `docker compose up`, repeated until it is stable.
     Up {
         /// The release whose files are in place.
@@ -68,6 +75,8 @@ impl Step {
             Step::Place { release } => format!("place\t{release}"),
             Step::Unseal { release } => format!("unseal\t{release}"),
             Step::Units => "units".to_owned(),
+            Step::Role { service, back: false } => format!("role\t{service}"),
+            Step::Role { service, back: true } => format!("role\t{service}\tback"),
             Step::Up { release } => format!("up\t{release}"),
             Step::Signal { service, signal } => format!("signal\t{service}\t{signal}"),
             Step::Tell { service, file, command } => {

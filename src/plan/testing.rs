@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Container, Generated, HostState, generate};
-use crate::stack::{File, Mount, Release, Reload, SecretFile, Service, digest};
+use crate::stack::{Database, File, Mount, Release, Reload, SecretFile, Service, digest};
 
 /// What is left open about a service of a made-up release.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +14,19 @@ pub(super) struct Sketch {
     pub secrets: BTreeSet<&'static str>,
     /// The services that it depends on, by index.
     pub depends_on: BTreeSet<usize>,
+}
+
+/// A role whose password is the secret `a`.
+pub(super) fn database() -> Database {
+    Database {
+        container: "app-db".to_owned(),
+        user: "app".to_owned(),
+        name: "app_db".to_owned(),
+        role: "watcher".to_owned(),
+        password: "a".to_owned(),
+        sql: "s1/role.sql".to_owned(),
+        up: None,
+    }
 }
 
 /// The name of the service with this index.

@@ -220,6 +220,43 @@ verb_up() { # RELEASE
 	failed up "${words:-compose left containers that are not of this release}"
 }
 
+# Sets the password of a role that a service logs in with, by the release's own SQL. On the way back only where the way
+# forward came to it: what was not changed needs no database to be there.
+verb_role() { # SERVICE [back]
+	if [ "${2:-}" = back ] && [ ! -e "$records/activation/role.$1" ]; then return 0; fi
+	manifest_lines "$manifest" role | sed -n "s/^$1$tab//p" >"$control/role"
+	IFS=$tab read -r in_container superuser database role sql <"$control/role" || {
+		say output "$1" "release $release is of an older provision, which did not keep the password of its role"
+		return 0
+	}
+	tries=0
+	while :; do
+		state=$(docker_ ps -a --filter "name=^$in_container\$" --format '{{.State}}') || { failed docker "docker does not answer"; return 1; }
+		if [ -z "$state" ]; then
+			say output "$1" "there is no container $in_container here: the password of role $role is left to whoever has the database"
+			return 0
+		fi
+		if [ "${2:-}" != back ]; then { : >"$records/activation/role.$1" && sync; } || { failed disk "cannot write $records"; return 1; }; fi
+		code=2
+		if [ "$state" = running ]; then
+			code=0
+			cat "$run/role@$1/verifier" "$records/releases/$release/files/$sql" |
+				docker_ exec -i "$in_container" psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v "role=$role" 					-U "$superuser" -d "$database" -f - >"$control/role" 2>&1 || code=$?
+		else
+			echo "the container $in_container is $state" >"$control/role"
+		fi
+		tries=$((tries + 1))
+		# psql's 2: no connection. The database may only be starting, after a power loss for one.
+		if [ "$code" -ne 2 ] || [ "$tries" -ge 30 ]; then break; fi
+		sleep 1
+	done
+	# The verifier is a secret; psql does not quote it, and if it did it would go no further.
+	grep -v SCRAM-SHA-256 "$control/role" >"$control/role.said" || :
+	rm -f "$control/role"
+	say_lines output "$1" <"$control/role.said"
+	[ "$code" -eq 0 ] || failed role "$1: the password of role $role cannot be set in $database of $in_container: $(tail -n 1 "$control/role.said")"
+}
+
 # Whether each service has a container of this release, whatever it does.
 all_made() {
 	inspect_all >"$control/now" || return 1
@@ -441,6 +478,7 @@ carry_out() { # LIST [forward]
 		place) verb_place "$first" ;;
 		unseal) verb_unseal "$first" ;;
 		units) verb_units ;;
+		role) verb_role "$first" "$second" ;;
 		up) verb_up "$first" ;;
 		signal) verb_signal "$first" "$second" ;;
 		tell) verb_tell "$first" "$second" ;;

@@ -1,6 +1,6 @@
 //! The exporter's role: missing, made, and its password changed.
 
-use super::{Lab, vps, wait_for};
+use super::{Lab, RECORDS, vps, wait_for};
 use std::time::Duration;
 
 /// A statement as the application's superuser.
@@ -40,43 +40,71 @@ fn a_missing_role_is_named_by_verify_and_made_by_bootstrap() {
     wait_for("verify holds again", Duration::from_secs(60), || asked(0));
 }
 
+/// What PostgreSQL keeps of the role's password.
+fn verifier() -> String {
+    sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres_exporter'")
+}
+
 #[test]
-fn a_changed_password_is_applied_and_shows_nowhere() {
+fn a_changed_password_is_changed_by_the_deploy_and_back_where_that_fails_and_shows_nowhere() {
     let lab = Lab::take();
-    let before = sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres_exporter'");
-    let since = vps("date -u +%Y-%m-%dT%H:%M:%SZ");
+    let running = lab.snapshot();
+    let (before, since) = (verifier(), vps("date -u +%Y-%m-%dT%H:%M:%SZ"));
     sql("ALTER SYSTEM SET log_statement = 'all'");
     sql("SELECT pg_reload_conf()");
     sql("SELECT pg_stat_statements_reset()");
     lab.provision(&["secrets", "set", "lab", "postgres_exporter_password", "--generate"]).ends_with(0, &[]);
     let password = lab.provision(&["secrets", "view", "lab", "postgres_exporter_password"]).stdout;
-    let run = lab.provision(&["bootstrap", "lab"]);
+
+    // What runs has the old one and would be locked out.
+    let bootstrap = lab.provision(&["bootstrap", "lab"]);
+    bootstrap.ends_with(0, &[]);
+    assert!(
+        bootstrap.stdout.contains("the release that runs has another postgres_exporter_password: role postgres_exporter is left as it is"),
+        "{}",
+        bootstrap.stdout
+    );
+    assert_eq!(verifier(), before);
+
+    // A deploy that fails once the services run: both are set back, and the old release logs in again.
+    let compose = "stack/monitoring/docker-compose.monitoring.yml.tera";
+    let (right, wrong) = ("--config.file=/etc/alertmanager/alertmanager.yml", "--no-such-flag");
+    lab.edit(compose, right, wrong);
+    let failed = lab.deploy();
+    failed.ends_with(5, &["vps", "alertmanager: it crashes", "runs release"]);
+    let log = vps(&format!("cat {RECORDS}/log/*.log | grep -c 'role postgres_exporter was there'"));
+    assert_ne!(log, "0", "the way forward and the way back set the password");
+    lab.is_as_before(&running);
+    let returned = verifier();
+    assert_ne!(returned, before, "it was set anew, with another salt");
+
+    lab.edit(compose, wrong, right);
+    let deploy = lab.deploy();
     sql("ALTER SYSTEM RESET log_statement");
     sql("SELECT pg_reload_conf()");
-    run.ends_with(0, &[]);
-    assert!(
-        run.stdout.contains("role postgres_exporter was there: password and rights set anew"),
-        "{}",
-        run.stdout
-    );
-    let after = sql("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres_exporter'");
-    assert_ne!(before, after);
+    deploy.ends_with(0, &[]);
+    assert_ne!(verifier(), returned);
+    lab.provision(&["bootstrap", "lab"]).ends_with(0, &[]);
+    assert_eq!(lab.provision(&["verify", "lab"]).code, 0);
 
     let log = vps(&format!("docker logs --since {since} koprogo-postgres 2>&1"));
     assert!(log.contains("SELECT pg_reload_conf()"), "the log would show statements:\n{log}");
     let texts = sql("SELECT query FROM pg_stat_statements");
-    for text in [&log, &texts, &run.stdout, &run.stderr] {
+    let records = vps(&format!(
+        "cat {RECORDS}/log/*.log {RECORDS}/audit.jsonl /run/provision/koprogo-monitoring.control/log*"
+    ));
+    let said = [&bootstrap, &failed, &deploy].map(|run| format!("{}{}", run.stdout, run.stderr)).concat();
+    for text in [&log, &texts, &records, &said] {
         assert!(!text.contains(password.trim()) && !text.contains("SCRAM"), "{text}");
     }
+    let seen = vps(
+        "docker exec koprogo-monitoring-postgres-exporter-1 ls -a /run/secrets /run/provision 2>&1 || true",
+    );
+    assert!(!seen.contains("verifier"), "a container sees the role's verifier:\n{seen}");
 
-    // Until a deploy brings it to the exporter, that cannot log in any more.
-    let verify = || lab.provision(&["verify", "lab", "--timeout", "1s"]).code;
-    wait_for("verify sees that the exporter has another password", Duration::from_secs(60), || verify() == 7);
-    lab.deploy().ends_with(0, &[]);
-    // As it was, for the tests after this one.
+    // As it was, for the tests after this one; once more it is the deploy that changes it.
     let lab_again = lab.project.path().join("secrets/lab.yml.age");
     std::fs::copy(std::path::Path::new(super::ROOT).join("secrets/lab.yml.age"), lab_again).unwrap();
-    lab.provision(&["bootstrap", "lab"]).ends_with(0, &[]);
     lab.deploy().ends_with(0, &[]);
 }
 
