@@ -13,7 +13,7 @@ use cases::{BUSY, Case, DEAD, End, LIVING, NOT_PROVOKED, QUICK};
 use causes::Undo;
 use mail::{LetterBox, Mail};
 
-use super::{Lab, prometheus, rendered, vps, wait_for};
+use super::{Lab, is_healthy, prometheus, rendered, vps, wait_for};
 
 const RUNBOOK: &str = "https://github.com/gilmry/koprogo/blob/main/docs/alerts.md";
 const ON: &str = "on koprogo.lab (lab)";
@@ -185,13 +185,6 @@ fn mails_tell_when_postgresql_stops_a_backup_vanishes_and_a_target_is_silent_and
     undo.all();
     watch.await_all(&cases, "RESOLVED", Duration::from_secs(90));
     as_the_repository_has_it(lab, &before);
-}
-
-/// Waits for all containers: one that stood still is unhealthy until its next health check.
-fn is_healthy() {
-    wait_for("the stack is healthy", Duration::from_secs(90), || {
-        vps("docker ps -aq --filter health=unhealthy --filter health=starting").is_empty()
-    });
 }
 
 /// Deploys the repository's inventory again.

@@ -6,10 +6,12 @@
 // What the VPS is asked belongs to whoever has the turn.
 #![allow(clippy::unused_self)]
 
+mod a_new_server;
 mod alerts;
 mod budget;
 mod dashboards;
 mod database;
+mod exposed;
 mod failures;
 mod forms;
 mod found;
@@ -19,6 +21,7 @@ mod leaks;
 mod lock;
 mod matrix;
 mod panels;
+mod pipeline;
 mod planning;
 mod reboot;
 mod retention;
@@ -260,9 +263,17 @@ pub(crate) fn prometheus(path: &str, query: &str) -> serde_json::Value {
     asked(&format!("http://127.0.0.1:9090{path}?query={}", percent_encoded(query)))
 }
 
+/// Waits for all containers: one that stood still is unhealthy until its next health check.
+pub(crate) fn is_healthy() {
+    wait_for("the stack is healthy", Duration::from_secs(90), || {
+        vps("docker ps -aq --filter health=unhealthy --filter health=starting").is_empty()
+    });
+}
+
 /// What an address answers that Prometheus' container reaches. An error of the program asked is its answer.
 pub(crate) fn asked(url: &str) -> serde_json::Value {
-    let output = try_vps(&format!("docker exec koprogo-monitoring-prometheus-1 wget -q -T 20 -O - '{url}'"));
+    let output =
+        try_vps(&format!("timeout 20 docker exec koprogo-monitoring-prometheus-1 wget -q -O - '{url}'"));
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{url} answers no JSON: {}", String::from_utf8_lossy(&output.stderr)))
 }

@@ -1,4 +1,4 @@
-//! What every panel of our dashboards asks, asked of the lab's Prometheus and Loki (a stand-in).
+//! What every panel of our dashboards asks, asked of the lab's Prometheus and Loki.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -94,7 +94,7 @@ fn without_data<'a>(queries: &[&'a Query]) -> Vec<&'a Query> {
 fn answers(queries: &[&Query]) -> Vec<serde_json::Value> {
     let addresses: Vec<String> = queries.iter().map(|query| format!("'{}'", address(query))).collect();
     let output = try_vps(&format!(
-        "docker exec koprogo-monitoring-prometheus-1 wget -q -T 20 -O - {}",
+        "timeout 60 docker exec koprogo-monitoring-prometheus-1 wget -q -O - {}",
         addresses.join(" ")
     ));
     let answers: Vec<serde_json::Value> = serde_json::Deserializer::from_slice(&output.stdout)
