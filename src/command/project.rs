@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secrecy::ExposeSecret as _;
+
 use crate::error::{Error, Place, Problem, Result};
 use crate::host::Kept;
 use crate::inventory::Environment;
@@ -281,6 +283,18 @@ pub(super) fn secret_problems(environment: &str, release: &Release, secrets: &Se
             "Give the placeholder quotes there, or the secret a value of letters and digits; best let the program read it \
              from a file of its own.",
         ));
+    }
+    for service in release.services.values() {
+        for (name, kind) in &service.secret_values {
+            let mistake = secrets.get(name).and_then(|value| kind.mistake(value.expose_secret()));
+            if let Some(mistake) = mistake {
+                problems.push(Problem::new(
+                    place(),
+                    format!("the secret `{name}` {mistake}, and {} cannot read that", service.name),
+                    format!("Set another: `provision secrets set {environment} {name}`."),
+                ));
+            }
+        }
     }
     let rules = release.secret_rules();
     let rules: Vec<(&str, usize)> = rules.iter().map(|(name, least)| (name.as_str(), *least)).collect();

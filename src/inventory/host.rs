@@ -62,8 +62,12 @@ impl Host {
                 "A DNS name, an IP address or a Host of ~/.ssh/config, without a scheme or a port.",
             ));
         }
-        if let Some(user) = self.user.as_ref().filter(|user| !is_plain(user)) {
-            wrong.push(("user", format!("`{user}` is not a login name"), ""));
+        if let Some(user) = self.user.as_ref().filter(|user| !is_user(user)) {
+            wrong.push((
+                "user",
+                format!("{user:?} is not a login name"),
+                "As `ssh -l` takes it: koprogo, ana@corp.example, 'CORP\\ana'. No quotes, blanks or ;&<>|(){}.",
+            ));
         }
         wrong
     }
@@ -76,8 +80,32 @@ fn is_plain(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:%".contains(c))
 }
 
+/// What OpenSSH takes as a login name (`valid_ruser` in its ssh.c), blanks aside: names of a directory service have `@` or
+/// `\\` in them.
+fn is_user(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('\\')
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "'`\";&<>|(){}".contains(c))
+}
+
 impl Default for HostName {
     fn default() -> Self {
         Self("unnamed".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_name_may_be_one_of_a_directory_service() {
+        for good in ["root", "ana@corp.example", "CORP\\ana", "ana.b-c_d+e", "Jürgen", "%admin$"] {
+            assert!(is_user(good), "{good}");
+        }
+        for bad in ["", "-oProxyCommand=x", "a b", "a;b", "a`b", "a\nb", "CORP\\", "a'b", "a|b"] {
+            assert!(!is_user(bad), "{bad}");
+        }
     }
 }

@@ -56,6 +56,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
                 .iter()
                 .map(|secret| ((*secret).to_owned(), SecretFile::Secret((*secret).to_owned())))
                 .collect(),
+            secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),
             mounts: vec![Mount { source: name.clone(), target: "/etc/x".to_owned() }],
             ports: Vec::new(),

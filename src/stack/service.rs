@@ -53,6 +53,43 @@ pub enum SecretFile {
     },
 }
 
+/// What a program can read as the value of a secret: most take the white space around it away, and some put it into
+/// something that ends at a line end or at a blank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretValue {
+    /// One line of text.
+    Line,
+    /// Printable ASCII without blanks.
+    Word,
+    /// An http or https URL.
+    Url,
+}
+
+impl SecretValue {
+    /// What is wrong with a value, a fragment without any of it. White space around it is looked for elsewhere.
+    #[must_use]
+    pub fn mistake(self, value: &str) -> Option<&'static str> {
+        let value = value.trim();
+        let is_url = || {
+            let rest = value.strip_prefix("https://").or_else(|| value.strip_prefix("http://"));
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) && !value.contains(' ')
+        };
+        if value.contains(['\n', '\r']) {
+            return Some("has line ends in it");
+        }
+        if value.contains(char::is_control) {
+            return Some("has control characters in it");
+        }
+        match self {
+            SecretValue::Line => None,
+            SecretValue::Word if value.contains(char::is_whitespace) => Some("has a blank in it"),
+            SecretValue::Word => (!value.is_ascii()).then_some("has characters that are not ASCII"),
+            SecretValue::Url => (!is_url()).then_some("is not an http or https URL"),
+        }
+    }
+}
+
 /// What kind of server a service is, so that it can be asked how it is. Ports are the host's loopback ports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -135,6 +172,9 @@ pub struct Service {
     pub uid: u32,
     /// File name in its secrets folder → where that comes from.
     pub secrets: BTreeMap<String, SecretFile>,
+    /// Name of a secret that it reads from a file → what it can read as its value, where that is declared.
+    #[serde(default)]
+    pub secret_values: BTreeMap<String, SecretValue>,
     /// File name in its secrets folder → what is run in the container when its content changed.
     pub on_secret: BTreeMap<String, OnSecret>,
     /// Bind mounts.
@@ -184,5 +224,27 @@ impl Service {
     #[must_use]
     pub fn watches(&self, path: &str) -> bool {
         self.watch.iter().any(|pattern| covers(pattern, path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretValue::{Line, Url, Word};
+
+    #[test]
+    fn a_secret_is_what_its_program_can_read() {
+        for good in ["abc", "a b\"c\\d$e'f#g", "Größe", " a "] {
+            assert_eq!(Line.mistake(good), None, "{good}");
+        }
+        assert_eq!(Line.mistake("a\nb"), Some("has line ends in it"));
+        assert_eq!(Line.mistake("a\rb"), Some("has line ends in it"));
+        assert_eq!(Line.mistake("a\tb"), Some("has control characters in it"));
+        assert_eq!(Word.mistake("a\"b\\c$d'e#%&=?@:/"), None);
+        assert_eq!(Word.mistake("a b"), Some("has a blank in it"));
+        assert_eq!(Word.mistake("Größe"), Some("has characters that are not ASCII"));
+        assert_eq!(Url.mistake("https://hc-ping.com/0123?a=b"), None);
+        for bad in ["hc-ping.com/0123", "https://", "https:///x", "https://a b/"] {
+            assert_eq!(Url.mistake(bad), Some("is not an http or https URL"), "{bad}");
+        }
     }
 }

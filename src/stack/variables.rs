@@ -157,7 +157,7 @@ impl Resolver<'_> {
                 }
                 value.clone()
             }
-            _ => value.clone(),
+            _ => declaration.kind.normal(value),
         }
     }
 

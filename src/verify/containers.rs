@@ -60,6 +60,7 @@ mod tests {
             definition: String::new(),
             uid: 0,
             secrets: BTreeMap::new(),
+            secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),
             mounts: Vec::new(),
             ports: Vec::new(),

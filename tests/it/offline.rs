@@ -2,6 +2,7 @@
 
 use crate::support::Project;
 
+mod accepted;
 mod choices;
 mod ci;
 mod compose;

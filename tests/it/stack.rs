@@ -22,11 +22,18 @@ use provision::stack::{self, Release};
 
 use crate::support::{INVENTORY, Project};
 
-/// An authority's certificate as far as a renderer looks at it.
+/// The certificate of an authority that nothing trusts.
 const AUTHORITY: &str = "  smtp_host_address: 192.0.2.25
   smtp_ca: |
     -----BEGIN CERTIFICATE-----
-    bm90IGEgY2VydGlmaWNhdGU=
+    MIIBdDCCARugAwIBAgIUd4INZjRmGlomUlt8rTdYEWG0cF8wCgYIKoZIzj0EAwIw
+    DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjgwNjAxMjRaGA8yMTI2MTEwNDA2MDEy
+    NFowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABIwi
+    +wugTAxACz7kMQ0HZY86Npqm6aKD+EhULdye4V8+mSzcD14j3f0Q6qCDOaXUZ9wj
+    RyoEb6em7gcH/C9v3gejUzBRMB0GA1UdDgQWBBQfkQGDOFPz1BK/0asNRtW1u1v1
+    xzAfBgNVHSMEGDAWgBQfkQGDOFPz1BK/0asNRtW1u1v1xzAPBgNVHRMBAf8EBTAD
+    AQH/MAoGCCqGSM49BAMCA0cAMEQCIBu0nRsKKSw4hg6T/5xz+m2yMnyTA3j3YFj+
+    XGel9b0MAiBGUI8xpkWBrtnruRv/KwKyAMIPa7RdTwFwtkIFlZojjQ==
     -----END CERTIFICATE-----
 ";
 

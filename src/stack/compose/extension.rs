@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Reader;
 use super::definition::is_plain;
-use crate::stack::{Database, OnSecret, Reload, Verify};
+use crate::stack::{Database, OnSecret, Reload, SecretValue, Verify};
 use crate::yaml::Value;
 
 /// The program's own part of a service: `x-provision`.
@@ -27,6 +27,7 @@ pub(super) struct Extension {
 #[serde(untagged)]
 pub(super) enum SecretSource {
     Secret(String),
+    Read { secret: String, value: SecretValue },
     Template { template: String },
 }
 

@@ -56,7 +56,9 @@ impl Reader<'_> {
                 );
             }
             let value = match source {
-                SecretSource::Secret(secret) => SecretFile::Secret(secret.clone()),
+                SecretSource::Secret(secret) | SecretSource::Read { secret, .. } => {
+                    SecretFile::Secret(secret.clone())
+                }
                 SecretSource::Template { template } => {
                     let Some(found) = self.files.get(template) else {
                         self.problem(

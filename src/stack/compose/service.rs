@@ -1,9 +1,21 @@
 //! One service: its names, its image, and all that the other rules find in its definition.
 
+use std::collections::BTreeMap;
+
 use super::definition::{canonical, depends_on, is_plain};
+use super::extension::{Extension, SecretSource};
 use super::{Reader, container};
-use crate::stack::{Service, digest, health};
+use crate::stack::{SecretValue, Service, digest, health};
 use crate::yaml::Value;
+
+/// What the service can read of its secrets, by their names.
+fn values(extension: &Extension) -> BTreeMap<String, SecretValue> {
+    let of = |source: &SecretSource| match source {
+        SecretSource::Read { secret, value } => Some((secret.clone(), *value)),
+        _ => None,
+    };
+    extension.secrets.values().filter_map(of).collect()
+}
 
 impl Reader<'_> {
     pub(super) fn service(&mut self, name: &str, definition: &Value) -> Service {
@@ -52,6 +64,7 @@ impl Reader<'_> {
             image,
             uid: extension.uid,
             secrets,
+            secret_values: values(&extension),
             on_secret: extension.on_secret,
             mounts,
             ports,

@@ -116,8 +116,8 @@ fn a_missing_variable_and_a_missing_secret_touch_no_host() {
         .unwrap();
     lab.edit(
         "stack/monitoring/docker-compose.monitoring.yml.tera",
-        "smtp_password: smtp_password",
-        "smtp_password: smtp_secret",
+        "secret: smtp_password",
+        "secret: smtp_secret",
     );
     lab.deploy().ends_with(
         2,

@@ -140,6 +140,6 @@ fn a_password_in_plain_text_is_refused_and_not_repeated() {
     error: failed to load test
 
       inventory/test.yml:10:49: `expose.users.0` is not a user with a bcrypt hash
-        hint: One line of `htpasswd -nB USER`, in single quotes: 'ana:$2y$10$…'.
+        hint: One line of `htpasswd -nB USER`, in single quotes: 'ana:$2y$05$…'.
     ");
 }

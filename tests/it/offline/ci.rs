@@ -26,7 +26,7 @@ fn a_mistake_is_an_annotation_at_its_line() {
     let (run, summary, output) = step(&project, &["check", "test"]);
     assert_eq!(run.code, 2);
     let commands: Vec<&str> = run.stdout.lines().filter(|line| line.starts_with("::")).collect();
-    assert_snapshot!(commands.join("\n"), @"::error file=inventory/test.yml,line=7,col=3,title=failed to load test::`alert_email` is `ops%25`, which is not an e-mail address%0ALike ops@koprogo.com.");
+    assert_snapshot!(commands.join("\n"), @"::error file=inventory/test.yml,line=7,col=3,title=failed to load test::`alert_email` is `ops%25`, which is not an e-mail address%0ALike ops@koprogo.com, or a list of such.");
     assert_snapshot!(summary, @r"
     ## ❌ provision check
 

@@ -118,7 +118,7 @@ fn a_missing_variable_says_what_to_write() {
     error: failed to load test
 
       inventory/test.yml: the variable `alert_email` is missing
-        hint: Set it below `variables:`, like `alert_email: ops@example.org`. Who gets the mails.
+        hint: Set it below `variables:`, like `alert_email: ops@example.org`. Who gets the mails: one address, several with commas between them, or a list.
     ");
 }
 
@@ -130,7 +130,7 @@ fn each_type_says_what_it_takes() {
       inventory/test.yml:9:3: `alert_email` is `ops.example.com`, which is not an e-mail address
         |   alert_email: ops.example.com
         |   ^
-        hint: Like ops@koprogo.com.
+        hint: Like ops@koprogo.com, or a list of such.
     ");
     let no_domain = variable("alert_email: ops@");
     assert_snapshot!(no_domain, @r"
@@ -139,7 +139,7 @@ fn each_type_says_what_it_takes() {
       inventory/test.yml:9:3: `alert_email` is `ops@`, which is not an e-mail address
         |   alert_email: ops@
         |   ^
-        hint: Like ops@koprogo.com.
+        hint: Like ops@koprogo.com, or a list of such.
     ");
     assert_snapshot!(variable("retention_time: 30"), @r"
     error: failed to load test
@@ -215,7 +215,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
       inventory/test.yml:10:3: `smtp_smarthost` is `smtp.gmail.com`, which is not a host name with a port
         |   smtp_smarthost: smtp.gmail.com
         |   ^
-        hint: Like smtp.gmail.com:587.
+        hint: Like smtp.gmail.com:587; an IPv6 address is in brackets: [2001:db8::7]:587.
     ");
     assert_snapshot!(variable("grafana_url: grafana.example.com"), @r"
     error: failed to load test
@@ -228,7 +228,7 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
     assert_snapshot!(variable("host_gateway_address: docker0"), @r"
     error: failed to load test
 
-      inventory/test.yml:10:3: `host_gateway_address` is `docker0`, which is not an IP address
+      inventory/test.yml:10:3: `host_gateway_address` is `docker0`, which is not an IPv4 address
         |   host_gateway_address: docker0
         |   ^
         hint: Like 172.17.0.1.
@@ -268,10 +268,10 @@ fn each_type_says_what_it_takes_of_addresses_numbers_and_lists() {
     assert_snapshot!(variable("postgres_database: 5"), @r"
     error: failed to load test
 
-      inventory/test.yml:10:3: `postgres_database` is `5`, which is not a text of one line
+      inventory/test.yml:10:3: `postgres_database` is `5`, which is not a name that needs no quotes in PostgreSQL
         |   postgres_database: 5
         |   ^
-        hint: Quote it if it looks like a number or a list.
+        hint: Letters, digits, `-`, `_` and `.`; in quotes where it looks like a number.
     ");
     assert_snapshot!(variable("components: [grafana]"), @r"
     error: failed to load test
@@ -392,7 +392,7 @@ fn several_mistakes_are_reported_together_and_sorted() {
       inventory/test.yml:7:3: `alert_email` is `ops.example.com`, which is not an e-mail address
         |   alert_email: ops.example.com
         |   ^
-        hint: Like ops@koprogo.com.
+        hint: Like ops@koprogo.com, or a list of such.
 
       inventory/test.yml:8:3: `retention_time` is `30`, which is not a duration
         |   retention_time: 30

@@ -29,14 +29,14 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
         |                                                                                           ^
         hint: Did you mean `prometheus_port`?
     "#);
-    assert_snapshot!(with("grafana/grafana.ini.tera", "{{ grafana_admin_user }}", "{{ whoever }}"), @r"
+    assert_snapshot!(with("grafana/grafana.ini.tera", "{{ grafana_admin_user }}", "{{ whoever }}"), @r#"
     error: failed to load test
 
-      stack/monitoring/grafana/grafana.ini.tera:9:17: the variable `whoever` is not defined
-        | admin_user = {{ whoever }}
-        |                 ^
+      stack/monitoring/grafana/grafana.ini.tera:9:20: the variable `whoever` is not defined
+        | admin_user = """{{ whoever }}"""
+        |                    ^
         hint: Declare it in stack/monitoring/variables.yml.
-    ");
+    "#);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_undefined_key_of_a_map_shows_its_place() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "{{ images.grafana | yaml }}", "{{ images.graphana | yaml }}"), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:212:15: `images` has no entry `graphana`
+      stack/monitoring/docker-compose.monitoring.yml.tera:213:15: `images` has no entry `graphana`
         |     image: {{ images.graphana | yaml }}
         |               ^
         hint: Did you mean `grafana`?
@@ -251,7 +251,7 @@ fn a_mistake_in_the_declarations_shows_its_place() {
     assert_snapshot!(with("variables.yml", "\n    type: domain\n", "\n    type: domian\n"), @r"
     error: failed to load test
 
-      stack/monitoring/variables.yml:55:11: variables.domain.type: unknown variant `domian`
+      stack/monitoring/variables.yml:57:11: variables.domain.type: unknown variant `domian`
         |     type: domian
         |           ^
         hint: Did you mean `domain`?
@@ -259,7 +259,7 @@ fn a_mistake_in_the_declarations_shows_its_place() {
     assert_snapshot!(with("variables.yml", "\n    type: domain\n", "\n    tpye: domain\n"), @r"
     error: failed to load test
 
-      stack/monitoring/variables.yml:55:5: variables.domain: unknown field `tpye`
+      stack/monitoring/variables.yml:57:5: variables.domain: unknown field `tpye`
         |     tpye: domain
         |     ^
         hint: Did you mean `type`?

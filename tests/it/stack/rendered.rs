@@ -48,7 +48,7 @@ fn links_lead_to_where_grafana_is_reached() {
     ] {
         let release = chosen(&Project::new(), &("links", "", lines.to_owned()));
         let grafana = text(&release, "grafana/grafana.ini");
-        assert!(grafana.contains(&format!("\nroot_url = {url}\n")), "{grafana}");
+        assert!(grafana.contains(&format!("\nroot_url = \"\"\"{url}\"\"\"\n")), "{grafana}");
         let mails = text(&release, "alertmanager/templates/koprogo.tmpl");
         let links: Vec<&str> = mails.lines().filter(|line| line.contains("http")).collect();
         assert_eq!(links.len(), 2, "{links:?}");
