@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod host;
 pub mod inventory;
+pub mod logfmt;
 pub mod outcome;
 pub mod plan;
 pub mod report;

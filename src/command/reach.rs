@@ -13,7 +13,7 @@ use crate::inventory::{Environment, Host};
 use crate::plan::HostState;
 use crate::plan::check::{Check, Finding, Status};
 use crate::ssh::{self, Line, Options, Session};
-use crate::verify::{Connections, Forward, Patience, Run, containers, exposure, select};
+use crate::verify::{Connections, Forward, Patience, Run, containers, exposure, reload, select};
 
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
@@ -189,7 +189,9 @@ pub(super) fn skipped(check: &str, service: &str, expected: &str) -> Finding {
 
 /// How many services whose checks fail are asked for their last words, and for how many lines.
 const MOST_LOGS: usize = 3;
-const LOG_LINES: u32 = 10;
+const LOG_LINES: usize = 10;
+/// In how many lines the cause of a reload that failed is looked for.
+const RELOAD_LINES: usize = 200;
 /// So many characters of a line are shown.
 const LONGEST_LINE: usize = 400;
 
@@ -209,7 +211,11 @@ pub(super) async fn explain(
     services.sort();
     services.dedup();
     for service in services.into_iter().take(MOST_LOGS) {
-        let Ok(mut lines) = host::logs(session, host, &loaded.environment, &service, LOG_LINES, false).await
+        let of_service = |finding: &&mut Finding| finding.fails() && finding.service == service;
+        let has_failed = findings.iter().any(|f| f.service == service && reload::has_failed(f));
+        let wanted = if has_failed { RELOAD_LINES } else { LOG_LINES };
+        let count = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let Ok(mut lines) = host::logs(session, host, &loaded.environment, &service, count, false).await
         else {
             continue;
         };
@@ -220,8 +226,14 @@ pub(super) async fn explain(
         if said.is_empty() || !matches!(lines.status().await, Ok(0)) {
             continue;
         }
+        if let Some(cause) = reload::cause(&said).filter(|_| has_failed) {
+            for finding in findings.iter_mut().filter(|f| f.service == service && reload::has_failed(f)) {
+                finding.found = format!("{}: {cause}", finding.found);
+            }
+        }
+        said.drain(..said.len().saturating_sub(LOG_LINES));
         // Once a service: several of its checks fail for one reason.
-        if let Some(finding) = findings.iter_mut().find(|f| f.fails() && f.service == service) {
+        if let Some(finding) = findings.iter_mut().find(of_service) {
             finding.detail.push(format!("the last lines of {service}:"));
             finding.detail.extend(said.iter().cloned());
         }

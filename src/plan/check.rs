@@ -248,6 +248,12 @@ impl Check {
         self
     }
 
+    /// Whether it is of a service that this deploy told to reload.
+    #[must_use]
+    pub fn is_of_a_reload(&self) -> bool {
+        matches!(self.question, Question::Configuration { since: Some(_), .. })
+    }
+
     /// The secret that the check logs in with.
     #[must_use]
     pub fn secret(&self) -> Option<&str> {

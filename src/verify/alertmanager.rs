@@ -28,20 +28,26 @@ struct Config {
     original: String,
 }
 
-/// Judges [`STATUS`]: what runs means `sent`. A failed reload shows as the old configuration, unless only a template of
-/// the mails changed: so where the service was told to reload since a time of the host's clock, `reload` has that time
-/// and the answer to [`METRICS`].
+/// Judges [`STATUS`] and [`METRICS`]: what runs means `sent`, and the last reload succeeded; where `since` is given, not
+/// before that time of the host's clock. A failed reload shows as the old configuration, unless only a template of the
+/// mails changed: then only the metrics tell.
 #[must_use]
 pub fn configuration(
     service: &str,
     sent: &str,
-    reload: Option<(Timestamp, &Answer)>,
+    since: Option<Timestamp>,
+    metrics: &Answer,
     answer: &Answer,
 ) -> Verdict {
     if let Some(verdict) = unless_ok(service, STATUS, answer) {
         return verdict;
     }
-    if let Some(verdict) = reload.and_then(|(since, metrics)| not_reloaded(service, since, metrics)) {
+    // Where it need not have reloaded, metrics that cannot be had are no failure.
+    let reload = match since {
+        Some(since) => not_reloaded(service, since, metrics),
+        None => refused(service, metrics),
+    };
+    if let Some(verdict) = reload {
         return verdict;
     }
     match json::<Status>(service, STATUS, answer) {
@@ -62,15 +68,23 @@ fn not_reloaded(service: &str, since: Timestamp, metrics: &Answer) -> Option<Ver
             ),
         )
     };
-    let Some(reloaded) = metric(metrics, RELOADED) else { return Some(missing(RELOADED)) };
-    if reloaded < 1.0 {
-        return Some(reload::failed(service, &format!("{RELOADED} is {reloaded}")));
+    if metric(metrics, RELOADED).is_none() {
+        return Some(missing(RELOADED));
+    }
+    if let Some(verdict) = refused(service, metrics) {
+        return Some(verdict);
     }
     // Whole seconds: the deploy's time has no more either.
     #[expect(clippy::cast_possible_truncation, reason = "a time of today")]
     let at = metric(metrics, RELOADED_AT).and_then(|seconds| Timestamp::from_second(seconds as i64).ok());
     let Some(at) = at else { return Some(missing(RELOADED_AT)) };
     reload::not_since(service, RELOADED_AT, at, Some(since))
+}
+
+/// The verdict where the last reload failed.
+fn refused(service: &str, metrics: &Answer) -> Option<Verdict> {
+    let reloaded = metric(metrics, RELOADED)?;
+    (reloaded < 1.0).then(|| reload::failed(service, &format!("{RELOADED} is {reloaded}")))
 }
 
 /// The value of a metric without labels.
@@ -90,16 +104,27 @@ route: {receiver: none}
 receivers: [{name: none}]
 ";
 
+    fn metrics() -> Answer {
+        recorded("alertmanager-0.25/metrics")
+    }
+
     #[test]
     fn the_recorded_configuration_means_what_was_sent() {
-        let verdict = configuration("alertmanager", SENT, None, &recorded("alertmanager-0.25/status"));
+        let verdict =
+            configuration("alertmanager", SENT, None, &metrics(), &recorded("alertmanager-0.25/status"));
         insta::assert_snapshot!(show(&verdict), @"holds: runs as sent");
     }
 
     #[test]
     fn each_changed_field_is_named() {
         let with = |from, to| {
-            show(&configuration("alertmanager", SENT, None, &changed("alertmanager-0.25/status", from, to)))
+            show(&configuration(
+                "alertmanager",
+                SENT,
+                None,
+                &metrics(),
+                &changed("alertmanager-0.25/status", from, to),
+            ))
         };
         insta::assert_snapshot!(with("resolve_timeout: 5m", "resolve_timeout: 6m"), @r"
         not yet: alertmanager runs another configuration: global.resolve_timeout: sent 300s, running 6m
@@ -127,8 +152,8 @@ receivers: [{name: none}]
     fn a_reload_must_be_of_this_deploy() {
         // The recorded Alertmanager read its configuration at 17:44:35.558.
         let at = |since: &str, metrics: &Answer| {
-            let reload = Some((since.parse().unwrap(), metrics));
-            show(&configuration("alertmanager", SENT, reload, &recorded("alertmanager-0.25/status")))
+            let since = Some(since.parse().unwrap());
+            show(&configuration("alertmanager", SENT, since, metrics, &recorded("alertmanager-0.25/status")))
         };
         let metrics = recorded("alertmanager-0.25/metrics");
         assert_eq!(at("2026-11-24T17:44:35Z", &metrics), "holds: runs as sent");
@@ -153,8 +178,27 @@ receivers: [{name: none}]
     }
 
     #[test]
+    fn a_failed_reload_is_seen_at_any_time_and_metrics_that_are_not_there_are_no_failure() {
+        let with = |metrics: &Answer| {
+            show(&configuration("alertmanager", SENT, None, metrics, &recorded("alertmanager-0.25/status")))
+        };
+        let failed = changed("alertmanager-0.25/metrics", "_reload_successful 1", "_reload_successful 0");
+        insta::assert_snapshot!(with(&failed), @r"
+        not yet: alertmanager: the last reload failed (alertmanager_config_last_reload_successful is 0)
+        Its log names the file and the line. Read what the service says: `provision logs alertmanager`.
+        ");
+        assert_eq!(with(&json(404, "{}")), "holds: runs as sent");
+    }
+
+    #[test]
     fn a_login_in_front_of_it_is_a_refusal() {
-        let verdict = configuration("alertmanager", SENT, None, &json(401, r#"{"message":"Unauthorized"}"#));
+        let verdict = configuration(
+            "alertmanager",
+            SENT,
+            None,
+            &metrics(),
+            &json(401, r#"{"message":"Unauthorized"}"#),
+        );
         insta::assert_snapshot!(show(&verdict), @r"
         refused: alertmanager: 401 from /api/v2/status, Unauthorized
         The service asks for a login that `provision` does not have: look for access rules in the configuration of alertmanager.

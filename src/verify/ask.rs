@@ -78,10 +78,9 @@ fn judge(check: &Check, look: &mut Look<'_>, now: Timestamp) -> Verdict {
             prometheus::configuration(service, sent, *since, &config, &look.at(prometheus::RUNTIME))
         }
         Question::Configuration { of: ConfigurationOf::Alertmanager, sent, since, .. } => {
-            // Only its metrics know the time of a reload.
-            let reload = since.map(|since| (since, look.at(alertmanager::METRICS)));
-            let reload = reload.as_ref().map(|(since, metrics)| (*since, metrics));
-            alertmanager::configuration(service, sent, reload, &look.at(alertmanager::STATUS))
+            // Only its metrics know of a reload that failed.
+            let metrics = look.at(alertmanager::METRICS);
+            alertmanager::configuration(service, sent, *since, &metrics, &look.at(alertmanager::STATUS))
         }
         Question::Alertmanagers { .. } => {
             prometheus::alertmanagers(service, &look.at(prometheus::ALERTMANAGERS))

@@ -17,6 +17,7 @@ pub mod panels;
 pub mod prometheus;
 pub mod query;
 pub mod ready;
+pub mod reload;
 pub mod rules;
 pub mod run;
 pub mod select;
@@ -27,7 +28,6 @@ mod client;
 mod join;
 mod promql;
 mod proxied;
-mod reload;
 mod scalar;
 
 #[cfg(test)]

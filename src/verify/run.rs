@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::ask::{self, Answers, Next};
@@ -68,17 +69,27 @@ pub struct Run<'a, F: Forward> {
 impl<F: Forward> Run<'_, F> {
     /// Asks `checks`, all at once. The findings come in their order, one each.
     pub async fn checks(&self, checks: &[Check]) -> Vec<Finding> {
-        join::all(checks.iter().map(|check| self.check(check))).await
+        // Says that a service refused what it was told to reload: then this deploy fails whatever the others come to.
+        let end = watch::Sender::new(false);
+        join::all(checks.iter().map(|check| self.check(check, &end))).await
     }
 
-    async fn check(&self, check: &Check) -> Finding {
+    async fn check(&self, check: &Check, end: &watch::Sender<bool>) -> Finding {
         let start = Instant::now();
-        let verdict = self.poll(check).await;
+        let mut ended = end.subscribe();
+        let verdict = tokio::select! {
+            biased;
+            verdict = self.poll(check) => Some(verdict),
+            _ = ended.wait_for(|ended| *ended) => None,
+        };
+        if check.is_of_a_reload() && matches!(verdict, Some(Verdict::Refused(_))) {
+            end.send_replace(true);
+        }
+        let plain = |found| Reason { found, remedy: String::new(), detail: Vec::new(), patience: None };
         let (status, reason) = match verdict {
-            Verdict::Holds(found) => {
-                (Status::Holds, Reason { found, remedy: String::new(), detail: Vec::new() })
-            }
-            Verdict::NotYet(reason) | Verdict::Refused(reason) => (Status::Fails, reason),
+            Some(Verdict::Holds(found)) => (Status::Holds, plain(found)),
+            Some(Verdict::NotYet(reason) | Verdict::Refused(reason)) => (Status::Fails, reason),
+            None => (Status::Skipped, plain("not waited for: another service refused its reload".to_owned())),
         };
         let finding = Finding {
             check: check.name.clone(),
@@ -108,6 +119,8 @@ impl<F: Forward> Run<'_, F> {
         let longest = if check.patience().is_some() { LONGEST_PROBE_PAUSE } else { LONGEST_PAUSE };
         let mut pause = FIRST_PAUSE;
         let mut last: Option<Reason> = None;
+        // Since when it fails for a reason that is not waited for until the end.
+        let mut failing: Option<Instant> = None;
         loop {
             let reason = match self.look(check, basic_auth.as_ref(), (start, deadline)).await {
                 Ok(Verdict::NotYet(reason)) => reason,
@@ -123,8 +136,16 @@ impl<F: Forward> Run<'_, F> {
                     .send(Event::Waiting { host, check: name, found: reason.found.clone() })
                     .unwrap_or_default();
             }
-            if Instant::now() >= deadline {
+            let now = Instant::now();
+            if now >= deadline {
                 return Verdict::NotYet(reason);
+            }
+            match reason.patience {
+                Some(patience) if now >= *failing.get_or_insert(now) + patience => {
+                    return Verdict::Refused(reason);
+                }
+                Some(_) => {}
+                None => failing = None,
             }
             last = Some(reason);
             let jitter = rand::random_range(0.8..1.2);
@@ -191,7 +212,7 @@ impl<F: Forward> Run<'_, F> {
             service = check.service,
         )
         });
-        Reason { found, remedy, detail: Vec::new() }
+        Reason { found, remedy, detail: Vec::new(), patience: None }
     }
 }
 

@@ -382,3 +382,63 @@ async fn a_loki_that_is_ready_and_answers_no_query_is_noticed() {
     Where /ready of loki holds, its parts do not reach each other: `common.instance_addr` in its configuration must be an address on which `server.grpc_listen_address` listens. Read what the service says: `provision logs loki`.
     ");
 }
+
+/// Prometheus' configuration, in a deploy that told it to reload if `told`.
+fn configuration(port: u16, told: bool) -> Check {
+    let since = told.then_some(Timestamp::UNIX_EPOCH);
+    let of = crate::plan::check::ConfigurationOf::Prometheus;
+    let question = Question::Configuration { port, of, sent: String::new(), since };
+    Check { name: "prometheus.configuration".into(), service: "prometheus".into(), question }
+}
+
+const RELOAD_FAILED: &str =
+    r#"{"data":{"reloadConfigSuccess":false,"lastConfigTime":"2026-11-28T05:00:00Z","yaml":"{}"}}"#;
+const RELOADED: &str =
+    r#"{"data":{"reloadConfigSuccess":true,"lastConfigTime":"2026-11-28T05:00:00Z","yaml":"{}"}}"#;
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_was_refused_ends_all_checks_of_its_deploy() {
+    let servers = Servers::new(vec![
+        (1, Box::new(|_, _| Reply::Say(200, RELOAD_FAILED))),
+        (2, Box::new(|_, _| Reply::Say(503, "starting"))),
+        (3, Box::new(|_, _| Reply::Say(200, "ready"))),
+    ]);
+    let checks = [ready("loki", 2), configuration(1, true), ready("alloy", 3)];
+    let start = Instant::now();
+    let (findings, _) = run(&servers, &checks, 180, false).await;
+    let took = start.elapsed().as_secs();
+    assert!((5..10).contains(&took), "{took} s");
+    let found: Vec<_> = findings.iter().map(|f| (f.status, f.found.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (Status::Skipped, "not waited for: another service refused its reload"),
+            (Status::Fails, "prometheus: the last reload failed (reloadConfigSuccess is false)"),
+            (Status::Holds, "ready")
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_failed_before_is_given_up_soon_and_ends_nothing_else() {
+    let servers = Servers::new(vec![
+        (1, Box::new(|_, _| Reply::Say(200, RELOAD_FAILED))),
+        (
+            2,
+            Box::new(
+                |_, seconds| if seconds < 20.0 { Reply::Say(503, "x") } else { Reply::Say(200, "ready") },
+            ),
+        ),
+    ]);
+    let (findings, _) = run(&servers, &[configuration(1, false), ready("loki", 2)], 60, false).await;
+    assert!(findings[0].fails() && findings[0].took_ms < 10_000, "{findings:?}");
+    assert_eq!(findings[1].status, Status::Holds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_is_still_under_way_is_waited_for() {
+    let late = |_, seconds| Reply::Say(200, if seconds < 3.0 { RELOAD_FAILED } else { RELOADED });
+    let servers = Servers::new(vec![(1, Box::new(late))]);
+    let (findings, _) = run(&servers, &[configuration(1, true)], 60, false).await;
+    assert_eq!(findings[0].status, Status::Holds, "{findings:?}");
+}

@@ -1,5 +1,7 @@
 //! What one look at a service says of a check, and the judgements that all services share.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -25,11 +27,13 @@ pub struct Reason {
     pub remedy: String,
     /// More of what was found, line by line, where `found` is only the first of it.
     pub detail: Vec<String>,
+    /// How long this may last until asking again is given up; `None`: until all checks' time is over.
+    pub patience: Option<Duration>,
 }
 
 impl Reason {
     fn new(found: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { found: found.into(), remedy: remedy.into(), detail: Vec::new() }
+        Self { found: found.into(), remedy: remedy.into(), detail: Vec::new(), patience: None }
     }
 }
 
@@ -44,6 +48,15 @@ impl Verdict {
     pub fn with_detail(mut self, lines: Vec<String>) -> Self {
         if let Verdict::NotYet(reason) | Verdict::Refused(reason) = &mut self {
             reason.detail = lines;
+        }
+        self
+    }
+
+    /// The same, where asking again helps only for a while.
+    #[must_use]
+    pub fn for_at_most(mut self, patience: Duration) -> Self {
+        if let Verdict::NotYet(reason) = &mut self {
+            reason.patience = Some(patience);
         }
         self
     }

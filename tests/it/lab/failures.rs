@@ -50,6 +50,29 @@ fn a_crash_looping_container_shows_its_last_words() {
     lab.is_as_before(&before);
 }
 
+/// The service itself refuses the file at its reload.
+#[test]
+#[ignore = "waits for a way back; the ending of the checks is a unit test"]
+fn a_reload_that_is_refused_ends_the_deploy_with_the_words_of_the_log() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.edit(
+        "stack/monitoring/prometheus/prometheus.yml.tera",
+        "scrape_configs:",
+        "scrape_configs:\n  - job_name: wrong\n    no_such_field: 1\n",
+    );
+    lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 300s");
+    let begun = std::time::Instant::now();
+    let run = lab.deploy();
+    let took = begun.elapsed().as_secs();
+    run.ends_with(
+        5,
+        &["prometheus.configuration", "the last reload failed", "no_such_field", "runs release"],
+    );
+    assert!(took < 120, "it took {took} s");
+    lab.is_as_before(&before);
+}
+
 #[test]
 fn an_image_that_does_not_exist_changes_nothing() {
     let lab = Lab::take();
