@@ -10,12 +10,17 @@ pub fn field(line: &str, key: &str) -> Option<String> {
         return value.split(' ').next().map(str::to_owned);
     }
     let mut escaped = false;
-    let (end, _) = value.char_indices().skip(1).find(|(_, c)| {
+    let end = value.char_indices().skip(1).find(|(_, c)| {
         let ends = *c == '"' && !escaped;
         escaped = *c == '\\' && !escaped;
         ends
-    })?;
-    let quoted = &value[..=end];
+    });
+    let quoted = match end {
+        Some((end, _)) => &value[..=end],
+        // The line itself was cut, and says so.
+        None if value.ends_with('…') => value,
+        None => return None,
+    };
     // Go's quotes are JSON's but for a few escapes, which are then shown as they are.
     let text: String = serde_json::from_str(quoted).unwrap_or_else(|_| quoted.trim_matches('"').to_owned());
     Some(text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; "))
@@ -35,6 +40,7 @@ mod tests {
         assert_eq!(of("empty").as_deref(), Some(""));
         assert_eq!(of("last").as_deref(), Some("x"));
         assert_eq!(of("rr"), None);
-        assert_eq!(field(r#"err="cut off"#, "err"), None);
+        assert_eq!(field(r#"err="no end"#, "err"), None);
+        assert_eq!(field(r#"err="cut o…"#, "err").as_deref(), Some("cut o…"));
     }
 }

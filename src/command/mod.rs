@@ -22,6 +22,7 @@ mod status;
 mod trust;
 mod tunnel;
 mod unlock;
+mod validation;
 mod verify;
 
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::project::Loaded;
-use super::reach;
+use super::{reach, validation};
 use crate::error::{Error, Kind, Result};
 use crate::event;
 use crate::host::{self, Ended};
@@ -20,6 +20,9 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         "stuck" => (Kind::Stuck, "go back to what ran before"),
         "vanished" => (Kind::Stuck, "follow the activation"),
         "stale" => (Kind::Failed, "activate the release as planned"),
+        "refused" if ended.errors.iter().any(|(word, _)| word == "validate") => {
+            (Kind::Failed, "validate the new configuration")
+        }
         "refused" => (Kind::Failed, "send the release"),
         _ if failed.is_empty() => (Kind::Failed, "activate the release"),
         _ => (Kind::Failed, "prove the new release"),
@@ -36,6 +39,10 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         if word == "returned" {
             continue;
         }
+        if word == "validate" {
+            error = validation::explain(error, ended, text);
+            continue;
+        }
         error = error.cause(if word == "locked" {
             format!("held by {text}")
         } else {
@@ -44,6 +51,12 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         if let Some(hint) = hint(word) {
             error = error.hint(hint);
         }
+    }
+    if ended.errors.iter().any(|(word, _)| word == "validate") {
+        error = error.hint(
+            "The image's own tool read the rendered files before they were put in place. Paths are those in the container: \
+             correct the template, or the variable that it was given.",
+        );
     }
     error = error.output(ended.container_log.iter().cloned());
     match ended.outcome.as_str() {
@@ -176,6 +189,7 @@ mod tests {
             errors: errors.iter().map(|(word, text)| ((*word).to_owned(), (*text).to_owned())).collect(),
             container_log: Vec::new(),
             returning: None,
+            validations: vec![("web".to_owned(), "FAILED: no such thing".to_owned())],
         };
         let error = explain(&ended, &[]);
         let mut text = format!("{:?} {error}\n", error.kind());
@@ -197,6 +211,7 @@ mod tests {
             text("refused", &[("disk", "the stream could not be written: tmpfs 2048 2048 0 100% /x")]),
             text("refused", &[("stream", "10 of 20 bytes arrived")]),
             text("refused", &[("owner", "there is no user koprogo or group root")]),
+            text("refused", &[("validate", "web 1")]),
             text("stale", &[("stale", "the host's files changed after it was looked at")]),
             text("locked", &[("locked", "process 1, release 2")]),
             text("stuck", &[("docker", "docker does not answer")]),
@@ -225,6 +240,9 @@ mod tests {
         Failed send the release: there is no user koprogo or group root
           Nothing was changed there: what ran before still runs.
           Correct `remote: {owner, group}` in the inventory, or make the user on the host.
+        Failed validate the new configuration: web refuses its new configuration: no such thing
+          Nothing was changed there: what ran before still runs.
+          The image's own tool read the rendered files before they were put in place. Paths are those in the container: correct the template, or the variable that it was given.
         Failed activate the release as planned: the host's files changed after it was looked at
           Nothing was changed there: what ran before still runs.
           Somebody or something changed the host meanwhile: deploy again.

@@ -74,8 +74,13 @@ mod tests {
     fn each_end_is_told() {
         let told = |outcome: &str| {
             let errors = vec![("locked".to_owned(), "process 7, release 0a, by ann".to_owned())];
-            let ended =
-                Ended { outcome: outcome.to_owned(), errors, container_log: Vec::new(), returning: None };
+            let ended = Ended {
+                outcome: outcome.to_owned(),
+                errors,
+                container_log: Vec::new(),
+                returning: None,
+                validations: Vec::new(),
+            };
             match became(&ended, "p") {
                 Ok(text) => text,
                 Err(error) => format!("{:?} {error} | {}", error.kind(), error.hints().join(" ")),

@@ -49,6 +49,8 @@ pub struct Ended {
     pub errors: Vec<(String, String)>,
     /// Last log lines of a container that failed.
     pub container_log: Vec<String>,
+    /// What tools said that refused a configuration: the service and a line.
+    pub validations: Vec<(String, String)>,
 }
 
 /// A running activation.
@@ -61,6 +63,7 @@ pub struct Activation {
     returning: Option<Instant>,
     errors: Vec<(String, String)>,
     container_log: Vec<String>,
+    validations: Vec<(String, String)>,
     complaints: String,
 }
 
@@ -125,6 +128,9 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: &Answer) -> Re
 fn because(errors: &[(String, String)]) -> Option<String> {
     let told = errors.iter().filter(|(word, _)| word != "returned").map(|(word, text)| match word.as_str() {
         "pull" | "up" | "unseal" | "units" | "signal" | "tell" => format!("{word} failed: {text}"),
+        "validate" => {
+            format!("{} refuses its new configuration", text.split(' ').next().unwrap_or_default())
+        }
         _ => text.clone(),
     });
     let told: Vec<String> = told.collect();
@@ -142,6 +148,7 @@ impl Activation {
             returning: None,
             errors: Vec::new(),
             container_log: Vec::new(),
+            validations: Vec::new(),
             complaints: String::new(),
         }
     }
@@ -175,6 +182,7 @@ impl Activation {
                 Entry::ContainerLog { service, text } => {
                     self.container_log.push(format!("{service} | {text}"));
                 }
+                Entry::Validation { service, text } => self.validations.push((service, text)),
                 Entry::Returning(to) => {
                     self.returning = Some(Instant::now());
                     // Where we asked for it that was said.
@@ -191,6 +199,7 @@ impl Activation {
                         returning: self.returning,
                         errors: std::mem::take(&mut self.errors),
                         container_log: std::mem::take(&mut self.container_log),
+                        validations: std::mem::take(&mut self.validations),
                     }));
                 }
             }

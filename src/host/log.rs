@@ -26,6 +26,13 @@ pub(super) enum Entry {
         /// The line.
         text: String,
     },
+    /// A line of what the tool said that refused a service's configuration.
+    Validation {
+        /// The service.
+        service: String,
+        /// The line.
+        text: String,
+    },
     /// The forward list is carried out; the host waits for an answer.
     Waiting,
     /// The host goes back: to this release, or to nothing.
@@ -62,6 +69,7 @@ pub(super) fn parse(host: &str, line: &str) -> Entry {
         "outcome" => Entry::Outcome(first),
         "error" if first == "locked" => Entry::Error { word: first, text: lock::holder(&rest) },
         "error" => Entry::Error { word: first, text: rest },
+        "validate" => Entry::Validation { service: first, text: rest },
         "log" => Entry::ContainerLog { service: first, text: rest },
         "step" => Entry::Event(Event::Step { host, verb: first, detail: rest }),
         "progress" => Entry::Event(Event::Progress { host, subject: first, state: rest }),

@@ -70,7 +70,10 @@ pub fn installed() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("lib.sh", include_str!("scripts/lib.sh").to_owned()),
         ("unseal-lib.sh", include_str!("scripts/unseal-lib.sh").to_owned()),
-        ("verbs.sh", include_str!("scripts/verbs.sh").to_owned()),
+        (
+            "verbs.sh",
+            concat!(include_str!("scripts/verbs.sh"), include_str!("scripts/validate.sh")).to_owned(),
+        ),
         ("activate.sh", include_str!("scripts/activate.sh").to_owned()),
         ("boot.sh", include_str!("scripts/boot.sh").to_owned()),
         (PROBE.name, PROBE.text.to_owned()),

@@ -130,6 +130,10 @@ fn forward(release: &Release, generated: &Generated, services: &[ServiceChange],
     let id = &generated.id;
     let mut steps: Vec<Step> =
         release.images().into_iter().map(|image| Step::Pull { image: image.to_owned() }).collect();
+    let validated = validated(release, services);
+    if !validated.is_empty() {
+        steps.push(Step::Validate { release: id.clone(), services: validated });
+    }
     steps.push(Step::Place { release: id.clone() });
     steps.push(Step::Unseal { release: id.clone() });
     steps.push(Step::Units);
@@ -137,6 +141,13 @@ fn forward(release: &Release, generated: &Generated, services: &[ServiceChange],
     steps.extend(signals(release, services));
     steps.push(Step::Settle { release: id.clone(), seconds: settle, excused: Vec::new() });
     steps
+}
+
+/// The services that read something new, another image's program included, and can be asked beforehand.
+fn validated(release: &Release, services: &[ServiceChange]) -> Vec<String> {
+    let reads = |change: &&ServiceChange| matches!(change.action, "create" | "recreate" | "reload");
+    let can = |name: &&String| release.services.get(*name).is_some_and(|service| service.validate.is_some());
+    services.iter().filter(reads).map(|change| &change.service).filter(can).cloned().collect()
 }
 
 fn back(release: &Release, state: &HostState, services: &[ServiceChange], settle: u64) -> Vec<Step> {

@@ -228,6 +228,26 @@ fn a_first_deploy_creates_all_and_goes_back_to_nothing() {
 }
 
 #[test]
+fn only_services_that_read_something_new_are_validated_and_before_anything_is_in_place() {
+    let mut release = two();
+    let validate = crate::stack::Validate { command: vec!["check".to_owned()], user: None, memory: None };
+    for service in release.services.values_mut() {
+        service.validate = Some(validate.clone());
+    }
+    let first = plan(&release, &HostState::default());
+    let line = format!("validate\t{}\ts0 s1", first.release);
+    let at = first.forward.iter().position(|step| step.line() == line).unwrap();
+    assert!(matches!(first.forward[at + 1], Step::Place { .. }), "{:?}", first.forward);
+    assert!(!verbs(&first.back).contains(&"validate".to_owned()));
+
+    let state = running(&release, &generated(&release));
+    change(&mut release, "s1/conf.yml");
+    let update = plan(&release, &state);
+    assert!(update.forward.iter().any(|step| step.line() == format!("validate\t{}\ts1", update.release)));
+    assert!(!verbs(&update.back).contains(&"validate".to_owned()));
+}
+
+#[test]
 fn the_way_back_of_an_update_is_the_old_release() {
     let old = two();
     let mut new = old.clone();

@@ -6,6 +6,7 @@ use super::{Generated, role};
 use crate::stack::Release;
 
 /// Tab-separated lines: `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
+/// `validate NAME IMAGE USER MEMORY WORD…` and for each of its mounts `mount NAME SOURCE TARGET`,
 /// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
 pub fn manifest(release: &Release, generated: &Generated) -> String {
@@ -18,6 +19,20 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
         let once = u8::from(service.one_shot);
         let _ = writeln!(text, "service\t{name}\t{}\t{label}\t{once}\t{}", service.container, service.image);
         let _ = writeln!(text, "patience\t{name}\t{}", service.patience);
+        if let Some(validate) = &service.validate {
+            let (user, memory) = (validate.user.as_deref(), validate.memory.as_deref());
+            let _ = writeln!(
+                text,
+                "validate\t{name}\t{}\t{}\t{}\t{}",
+                service.image,
+                user.unwrap_or("-"),
+                memory.unwrap_or("256m"),
+                validate.command.join("\t")
+            );
+            for mount in &service.mounts {
+                let _ = writeln!(text, "mount\t{name}\t{}\t{}", mount.source, mount.target);
+            }
+        }
         for port in &service.ports {
             let _ = writeln!(text, "port\t{port}\t{name}");
         }
@@ -44,6 +59,7 @@ mod tests {
 
     use super::super::testing::{Sketch, database, generated, release};
     use super::*;
+    use crate::stack::Validate;
 
     #[test]
     fn a_manifest_has_one_whole_line_for_each_thing() {
@@ -53,6 +69,11 @@ mod tests {
         ]);
         release.services.get_mut("s0").unwrap().ports = vec![9090];
         release.services.get_mut("s1").unwrap().database = Some(database());
+        release.services.get_mut("s0").unwrap().validate = Some(Validate {
+            command: ["tool", "check", "/etc/x/conf.yml"].map(str::to_owned).to_vec(),
+            user: None,
+            memory: Some("64m".to_owned()),
+        });
         let generated = generated(&release);
         let text = manifest(&release, &generated);
         assert!(
@@ -79,13 +100,16 @@ mod tests {
                 "compose/2 1",
                 "file/3 8",
                 "fingerprint/3 2",
+                "mount/4 1",
                 "patience/3 2",
                 "port/3 1",
                 "role/7 1",
                 "sealed/2 1",
                 "secret/4 3",
-                "service/6 2"
+                "service/6 2",
+                "validate/8 1"
             ]
         );
+        assert!(text.contains("\nvalidate\ts0\texample/s0:1\t-\t64m\ttool\tcheck\t/etc/x/conf.yml\n"));
     }
 }

@@ -10,6 +10,13 @@ pub enum Step {
         /// With its tag.
         image: String,
     },
+    /// Have the images of services read a release's configuration, before anything of it is in place.
+    Validate {
+        /// Which release.
+        release: ReleaseId,
+        /// Services whose manifest says how.
+        services: Vec<String>,
+    },
     /// Put a release's files in place by rename and remove what it does not have.
     Place {
         /// Which.
@@ -72,6 +79,7 @@ impl Step {
     pub fn line(&self) -> String {
         match self {
             Step::Pull { image } => format!("pull\t{image}"),
+            Step::Validate { release, services } => format!("validate\t{release}\t{}", services.join(" ")),
             Step::Place { release } => format!("place\t{release}"),
             Step::Unseal { release } => format!("unseal\t{release}"),
             Step::Units => "units".to_owned(),

@@ -63,6 +63,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
             reload: sketch
                 .reloads
                 .then(|| Reload { paths: vec![format!("{name}/rules/")], signal: "HUP".to_owned() }),
+            validate: None,
             watch: vec![format!("{name}/dashboards/")],
             verify: None,
             database: None,

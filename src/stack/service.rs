@@ -36,6 +36,18 @@ pub struct OnSecret {
     pub exec: Vec<String>,
 }
 
+/// A command of the service's image that reads its configuration and says what is wrong with it. It runs on the host
+/// before the files are put in place, in a container that sees them and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validate {
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// The service's `user:`.
+    pub user: Option<String>,
+    /// The service's `mem_limit:`.
+    pub memory: Option<String>,
+}
+
 /// Where a file in a service's secrets folder comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SecretFile {
@@ -183,6 +195,9 @@ pub struct Service {
     pub ports: Vec<u16>,
     /// What it can reload.
     pub reload: Option<Reload>,
+    /// How its image reads its configuration beforehand. Releases that an older provision deployed have none.
+    #[serde(default)]
+    pub validate: Option<Validate>,
     /// Paths in the stack that it picks up by itself.
     pub watch: Vec<String>,
     /// How it is asked how it is.

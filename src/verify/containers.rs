@@ -62,6 +62,7 @@ mod tests {
             secrets: BTreeMap::new(),
             secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),
+            validate: None,
             mounts: Vec::new(),
             ports: Vec::new(),
             reload: None,

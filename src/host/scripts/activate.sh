@@ -138,6 +138,9 @@ assemble() {
 	end_journal && mv "$records/activation.new" "$records/activation"
 }
 
+# An activation that was interrupted is ended by this one, so what it left has to be undone whatever comes.
+interrupted=no
+[ ! -d "$records/activation" ] || interrupted=yes
 old_manifest=
 if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
 if ! assemble; then
@@ -187,11 +190,25 @@ commit() {
 	sweep || :
 }
 
+# After a first deploy nothing stays but its log.
+forget() {
+	rm -rf "${records:?}/bin"
+	rmdir "$records/releases" "$records/set-aside" 2>/dev/null || :
+}
+
+refused=no
 restore_images "$id"
 if carry_out "$records/activation/forward" forward && await_answer && commit; then
 	outcome deployed
 fi
 
+if [ "$refused" = yes ] && [ "$interrupted" = no ]; then
+	[ -z "$current" ] || restore_images "$current"
+	end_journal || outcome stuck
+	sweep || :
+	[ -n "$current" ] || forget
+	outcome refused
+fi
 say returning "${current:-nothing}"
 if [ -n "$current" ]; then
 	manifest=$records/releases/$current/manifest
@@ -201,11 +218,7 @@ fi
 if carry_back "$current"; then
 	end_journal || :
 	sweep || :
-	if [ -z "$current" ]; then
-		# After a first deploy nothing stays but its log.
-		rm -rf "${records:?}/bin"
-		rmdir "$records/releases" "$records/set-aside" 2>/dev/null || :
-	fi
+	[ -n "$current" ] || forget
 	outcome returned
 fi
 outcome stuck

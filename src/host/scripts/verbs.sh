@@ -475,6 +475,7 @@ carry_out() { # LIST [forward]
 		say step "$verb" "$first${second:+ $second}"
 		case $verb in
 		pull) verb_pull "$first" ;;
+		validate) verb_validate "$first" "$second" ;;
 		place) verb_place "$first" ;;
 		unseal) verb_unseal "$first" ;;
 		units) verb_units ;;

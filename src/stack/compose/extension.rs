@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Reader;
 use super::definition::is_plain;
-use crate::stack::{Database, OnSecret, Reload, SecretValue, Verify};
+use crate::stack::{Database, OnSecret, Reload, SecretValue, Validate, Verify};
 use crate::yaml::Value;
 
 /// The program's own part of a service: `x-provision`.
@@ -17,6 +17,7 @@ pub(super) struct Extension {
     pub(super) secrets: BTreeMap<String, SecretSource>,
     pub(super) on_secret: BTreeMap<String, OnSecret>,
     pub(super) reload: Option<Reload>,
+    pub(super) validate: Option<Vec<String>>,
     pub(super) watch: Vec<String>,
     pub(super) verify: Option<Verify>,
     pub(super) database: Option<Database>,
@@ -57,6 +58,30 @@ impl Reader<'_> {
                 "Without SIG: HUP or USR1.",
             );
         }
+    }
+
+    /// What the image is asked to read the configuration with. Its words become words of the manifest.
+    pub(super) fn validate(
+        &mut self,
+        name: &str,
+        extension: &Extension,
+        definition: &Value,
+    ) -> Option<Validate> {
+        let command = extension.validate.clone()?;
+        if command.is_empty() || command.iter().any(|word| word.is_empty() || word.contains(char::is_control))
+        {
+            self.problem(
+                &["services", name, "x-provision", "validate"],
+                "`validate` is no list of words",
+                "Like [promtool, check, config, /etc/prometheus/prometheus.yml].",
+            );
+        }
+        let scalar = |key: &str| match definition.get(key)? {
+            Value::String(text) if !text.is_empty() && !text.contains(char::is_control) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        };
+        Some(Validate { command, user: scalar("user"), memory: scalar("mem_limit") })
     }
 
     /// Names that psql is given as words, and its file.

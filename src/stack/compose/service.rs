@@ -53,6 +53,7 @@ impl Reader<'_> {
         }
         let mounts = self.mounts(name, definition);
         let ports = self.ports(name, definition);
+        let validate = self.validate(name, &extension, definition);
         let secrets = self.secrets(name, &extension, &mounts);
         if let Some(database) = &extension.database {
             self.database(name, database);
@@ -69,6 +70,7 @@ impl Reader<'_> {
             mounts,
             ports,
             reload: extension.reload,
+            validate,
             watch: extension.watch,
             verify: extension.verify,
             database: extension.database,

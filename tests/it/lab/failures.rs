@@ -50,12 +50,48 @@ fn a_crash_looping_container_shows_its_last_words() {
     lab.is_as_before(&before);
 }
 
-/// The service itself refuses the file at its reload.
+/// Promtool and amtool read the new files in containers of their images, side by side; nothing of it is placed.
+#[test]
+fn a_configuration_that_services_refuse_is_said_in_their_words_and_changes_nothing() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    let ids = vps("docker ps -aq --no-trunc | sort");
+    lab.edit(
+        "stack/monitoring/prometheus/prometheus.yml.tera",
+        "scrape_configs:",
+        "scrape_configs:\n  - job_name: wrong\n    no_such_field: 1\n",
+    );
+    lab.edit(
+        "stack/monitoring/alertmanager/alertmanager.yml.tera",
+        "  receiver: mail\n",
+        "  receiver: nobody2\n",
+    );
+    let run = lab.deploy();
+    run.ends_with(
+        5,
+        &[
+            "failed to validate the new configuration",
+            "alertmanager refuses its new configuration: undefined receiver \"nobody2\"",
+            "prometheus refuses its new configuration: parsing YAML file /etc/prometheus/prometheus.yml",
+            "no_such_field",
+            "Nothing was changed there",
+        ],
+    );
+    assert_eq!(vps("docker ps -aq --no-trunc | sort"), ids, "a container was made or left");
+    lab.is_as_before(&before);
+}
+
+/// Where nothing reads it beforehand, the service itself refuses the file at its reload.
 #[test]
 #[ignore = "waits for a way back; the ending of the checks is a unit test"]
 fn a_reload_that_is_refused_ends_the_deploy_with_the_words_of_the_log() {
     let lab = Lab::take();
     let before = lab.snapshot();
+    lab.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "      validate: [promtool, check, config, /etc/prometheus/prometheus.yml]\n",
+        "",
+    );
     lab.edit(
         "stack/monitoring/prometheus/prometheus.yml.tera",
         "scrape_configs:",

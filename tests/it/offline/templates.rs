@@ -52,7 +52,7 @@ fn an_undefined_key_of_a_map_shows_its_place() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "{{ images.grafana | yaml }}", "{{ images.graphana | yaml }}"), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:213:15: `images` has no entry `graphana`
+      stack/monitoring/docker-compose.monitoring.yml.tera:215:15: `images` has no entry `graphana`
         |     image: {{ images.graphana | yaml }}
         |               ^
         hint: Did you mean `grafana`?
