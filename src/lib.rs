@@ -4,6 +4,7 @@
 //! `inventory` → `secrets` → `dashboards` → `stack` → `plan` → `ssh` → `host` → `verify` → `report` → `command`.
 //! `docs/architecture.md` has the picture.
 
+mod child;
 pub mod command;
 pub mod dashboards;
 pub mod error;
@@ -13,6 +14,7 @@ pub mod inventory;
 pub mod logfmt;
 pub mod outcome;
 pub mod plan;
+mod prompt;
 pub mod report;
 pub mod secrets;
 pub mod ssh;

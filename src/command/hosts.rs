@@ -150,8 +150,8 @@ pub(super) async fn each<T>(
 /// Who deploys, from where and from which commit: a JSON object for the host's audit log.
 async fn actor(root: PathBuf, command: String) -> String {
     let git = async |arguments: &[&str]| {
-        let mut command = tokio::process::Command::new("git");
-        command.args(arguments).current_dir(&root).env_remove("PROVISION_IDENTITY");
+        let mut command = crate::child::command("git");
+        command.args(arguments).current_dir(&root);
         let output = command.stderr(std::process::Stdio::null()).output().await.ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };

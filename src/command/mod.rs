@@ -67,7 +67,7 @@ impl Cli {
             | Command::Unlock { environment }
             | Command::Bootstrap { environment }
             | Command::Tunnel { environment, .. }
-            | Command::Trust { environment, .. } => environment.as_deref(),
+            | Command::Trust(trust::Arguments { environment, .. }) => environment.as_deref(),
             Command::Verify(arguments) => arguments.environment(),
             Command::Secrets(command) => command.environment(),
             Command::Rollback { words, .. } => words.first().map(String::as_str),
@@ -170,13 +170,7 @@ enum Command {
         follow: bool,
     },
     /// Trust a host's key: write it to `inventory/ENVIRONMENT.known_hosts`
-    Trust {
-        /// The environment
-        environment: Option<String>,
-        /// Accept this fingerprint without asking (SHA256:…)
-        #[arg(long)]
-        fingerprint: Option<String>,
-    },
+    Trust(trust::Arguments),
     /// Keep dashboards of grafana.com in the stack; a deploy needs no internet for them
     Dashboards {
         /// The folder below stack/ [default: the only one that keeps dashboards]
@@ -218,7 +212,7 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Tunnel { .. } => "tunnel",
             Command::Logs { .. } => "logs",
-            Command::Trust { .. } => "trust",
+            Command::Trust(_) => "trust",
             Command::Schema => "schema",
             Command::Secrets(_) => "secrets",
         }
@@ -249,6 +243,12 @@ impl Context<'_> {
     fn reporter(&self) -> Reporter {
         Reporter::start(self.output.clone(), self.format, self.files.clone())
     }
+}
+
+/// Leaves the terminal as it was found, also in the middle of a question.
+pub fn leave() {
+    crate::report::leave_clean();
+    crate::prompt::give_up();
 }
 
 /// Runs the program on the process's arguments and gives its exit code.
@@ -330,9 +330,7 @@ async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
             let wanted = logs::Wanted { environment, service, lines: *lines, follow: *follow };
             logs::run(&context, &wanted).await
         }
-        Command::Trust { environment, fingerprint } => {
-            trust::run(&context, environment.as_deref(), fingerprint.as_deref()).await
-        }
+        Command::Trust(arguments) => trust::run(&context, arguments).await,
         Command::Dashboards { stack, base, command } => {
             dashboards::run(&context, &dashboards::Wanted { command, stack: stack.as_deref(), base }).await
         }

@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::inventory::{Environment, Host};
 use crate::ssh::Session;
 
+/// How much longer than its limit the wait on the host may last, as seen from here.
+const SPARE: Duration = Duration::from_secs(60);
+
 /// Waits on the host until nobody holds the lock, at most so long. Whether it is free.
 ///
 /// # Errors
@@ -18,7 +21,9 @@ pub async fn await_lock(
     environment: &Environment,
     limit: Duration,
 ) -> Result<bool> {
-    let command = scripts::command(scripts::AWAIT_LOCK, host, environment).arg(limit.as_secs().to_string());
+    let command = scripts::command(scripts::AWAIT_LOCK, host, environment)
+        .arg(limit.as_secs().to_string())
+        .silent_for(limit + SPARE);
     let output = session.exec(&command, Vec::new()).await?;
     Ok(output.status == 0 && output.stdout.starts_with(b"free"))
 }

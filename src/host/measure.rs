@@ -37,7 +37,10 @@ pub async fn overhead(
     environment: &Environment,
     window: Duration,
 ) -> Result<Usage> {
-    let command = scripts::command(scripts::OVERHEAD, host, environment).arg(window.as_secs().to_string());
+    // It begins to speak before the window and sums up volumes, which may be large, after it.
+    let command = scripts::command(scripts::OVERHEAD, host, environment)
+        .arg(window.as_secs().to_string())
+        .silent_for(window + Duration::from_secs(300));
     let output = session.exec(&command, Vec::new()).await?;
     parse(&output)
 }

@@ -1,5 +1,7 @@
 //! Runs SQL in a database of the application.
 
+use std::time::Duration;
+
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Host;
@@ -18,6 +20,8 @@ pub async fn apply_role(session: &Session, host: &Host, role: &Role) -> Result<V
         .arg(&database.container)
         .arg(&database.user)
         .arg(&database.name)
+        // A statement may wait for locks of the application.
+        .silent_for(Duration::from_secs(300))
         .sudo(host.sudo);
     let output = session.exec(&command, role.script.as_bytes().to_vec()).await?;
     let clean = |bytes: &[u8]| -> Vec<String> {

@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::lines;
 use crate::event::Event;
 use crate::plan::check::Status;
+use crate::prompt;
 use crate::words::{took, wrap};
 
 /// How often the live lines are drawn, in times a second, and how many there are at most: together what keeps a slow
@@ -22,6 +23,10 @@ static SCREEN: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// Takes the live lines away, wherever they come from: the terminal is left as a program that is gone should leave it.
 pub fn leave_clean() {
+    // In the middle of a question nothing is drawn, and the pause is not ours to wait for.
+    if prompt::is_asking() {
+        return;
+    }
     if let Some(screen) = SCREEN.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = screen.clear();
         screen.set_draw_target(ProgressDrawTarget::hidden());
@@ -48,6 +53,8 @@ impl Bars {
     fn on(target: ProgressDrawTarget, width: usize) -> Self {
         let all = MultiProgress::with_draw_target(target);
         *SCREEN.lock().unwrap_or_else(PoisonError::into_inner) = Some(all.clone());
+        let paused = all.clone();
+        prompt::pause_with(move |ask| paused.suspend(ask));
         Self { all, live: BTreeMap::new(), more: BTreeSet::new(), counted: None, width }
     }
 
@@ -151,6 +158,7 @@ impl Bars {
 
     /// Takes the live lines away.
     pub(super) fn clear(&mut self) {
+        prompt::nothing_to_pause();
         for bar in std::mem::take(&mut self.live).into_values().chain(self.counted.take()) {
             bar.finish_and_clear();
         }
@@ -227,7 +235,24 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_drawn_while_somebody_is_asked() {
+        let _alone = prompt::tests::one_at_a_time();
+        let terminal = Counting::default();
+        let mut bars = Bars::on(ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), DRAWS), 80);
+        bars.take(&Event::StageStarted { host: "vps".to_owned(), stage: crate::event::Stage::Connect });
+        let drawn = || {
+            terminal.0.store(0, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(2500));
+            terminal.0.load(Ordering::Relaxed)
+        };
+        assert_eq!(prompt::alone(drawn), 0);
+        assert!(drawn() > 0, "the live line goes on afterwards");
+        bars.clear();
+    }
+
+    #[test]
     fn live_lines_write_less_than_100_kilobytes_a_minute() {
+        let _alone = prompt::tests::one_at_a_time();
         let terminal = Counting::default();
         let mut bars = Bars::on(ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), DRAWS), 80);
         let waiting = |check: usize, found: usize| Event::Waiting {

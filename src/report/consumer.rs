@@ -17,6 +17,7 @@ use crate::host::{self, Status};
 use crate::outcome::{ExitCode, Outcome};
 use crate::plan::HostState;
 use crate::plan::check::Finding;
+use crate::prompt;
 
 /// How to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -264,7 +265,20 @@ async fn consume(
         let event = clean::event(&event, &|text| output.shown(text));
         match (format, &mut bars) {
             (Format::Json, _) => output.json(&json::event(&event)),
-            (Format::Text, Some(bars)) => bars.take(&event),
+            (Format::Text, Some(bars)) => {
+                if let Some(stop) = &mut stopped {
+                    tokio::select! {
+                        () = prompt::answered() => {}
+                        _ = stop => {
+                            events.close();
+                            stopped = None;
+                        }
+                    }
+                }
+                if !prompt::is_asking() {
+                    bars.take(&event);
+                }
+            }
             (Format::Text, None) => {
                 if let Some(text) = lines::text(&event) {
                     output.line(&lines::timed(&text));
@@ -275,7 +289,9 @@ async fn consume(
         let now = Timestamp::now();
         record.lock().unwrap_or_else(PoisonError::into_inner).events.push((now, event));
     }
-    if let Some(bars) = &mut bars {
+    if let Some(bars) = &mut bars
+        && !prompt::is_asking()
+    {
         bars.clear();
     }
 }

@@ -13,6 +13,7 @@ use super::file::SecretsFile;
 use super::identity::Identity;
 use super::workspace::Workspace;
 use super::{open, save};
+use crate::child;
 use crate::error::{Error, Kind, Result};
 use crate::text;
 
@@ -69,10 +70,10 @@ impl Editor {
     fn command(&self, workspace: &Workspace, file: &Path) -> Command {
         let mut script = self.0.clone();
         script.push(" \"$@\"");
-        let mut command = Command::new("/bin/sh");
+        let mut command = child::command("/bin/sh");
         command.arg("-c").arg(script).arg("sh").args(self.precautions()).arg(file);
-        // Other programs' temporary files belong in memory too, and an editor has no use for the key.
-        command.env("TMPDIR", workspace.path()).env_remove("PROVISION_IDENTITY");
+        // Other programs' temporary files belong in memory too.
+        command.env("TMPDIR", workspace.path());
         command
     }
 }

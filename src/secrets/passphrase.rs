@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stderr, stdin};
 use secrecy::SecretString;
 
 use crate::error::{Error, Result};
+use crate::prompt;
 
 /// Asks on the terminal for `what` ("the passphrase of key.txt") without showing what is typed.
 ///
@@ -14,7 +15,7 @@ pub(crate) fn ask(what: &str) -> Result<SecretString> {
     if !stdin().is_terminal() && !stderr().is_terminal() {
         return Err(Error::usage(format!("ask for {what}")).cause("there is no terminal to ask on"));
     }
-    rpassword::prompt_password(format!("Enter {what}: "))
-        .map(SecretString::from)
+    prompt::secret(&format!("Enter {what}: "))
+        .map(|mut typed| SecretString::from(std::mem::take(&mut *typed)))
         .map_err(|error| Error::usage(format!("ask for {what}")).cause(error))
 }

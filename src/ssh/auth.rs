@@ -7,28 +7,40 @@ use std::time::Duration;
 
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
-use russh::keys::agent::client::AgentClient;
 use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKey};
 use russh::{MethodKind, MethodSet};
-use tokio::net::UnixStream;
+use tokio::sync::watch;
 
+use super::agent::{self, Agent, ByKey};
 use super::config::Target;
 use super::host_key::{Watch, fingerprint, in_words, printable};
 use super::keys::{self, KeyFile};
+use super::refused::{Refused, refused};
+use super::said::Said;
 use super::surroundings::Surroundings;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
+
+/// Signing may wait for a person: a security key to touch, an agent that asks.
+const SIGN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// OpenSSH's `MaxAuthTries` is 6, and the last of them already ends the connection.
 const MOST_ATTEMPTS: usize = 5;
 
-type Agent = AgentClient<UnixStream>;
+/// What the server says apart from yes and no.
+pub(super) struct Server<'a> {
+    /// Its text for whoever logs in.
+    pub banner: &'a Said,
+    /// Why the connection ended; closed when it did.
+    pub gone: &'a watch::Receiver<Option<String>>,
+}
 
-/// Logs in as `target.user`. Errors: [`Kind::Unreachable`] with all that was tried.
+/// Logs in as `target.user`. Errors: [`crate::error::Kind::Unreachable`] with all that was tried.
 pub(super) async fn authenticate(
     handle: &mut Handle<Watch>,
     target: &Target,
     around: &Surroundings,
     timeout: Duration,
+    server: &Server<'_>,
 ) -> Result<()> {
     let mut login = Login {
         handle,
@@ -41,12 +53,34 @@ pub(super) async fn authenticate(
         methods: None,
         partial: false,
         rsa: None,
+        certificates: Vec::new(),
     };
-    match login.run().await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(login.refused(None)),
-        Err(cause) => Err(login.refused(Some(cause))),
+    let cause = match login.run().await {
+        Ok(true) => return Ok(()),
+        Ok(false) => None,
+        Err(cause) => Some(cause),
+    };
+    let mut gone = server.gone.clone();
+    let closed = login.handle.is_closed();
+    if closed {
+        // Its reason is told when the connection's task has ended.
+        let _ = tokio::time::timeout(Duration::from_secs(1), async {
+            while gone.borrow_and_update().is_none() && gone.changed().await.is_ok() {}
+        })
+        .await;
     }
+    let ended = gone.borrow().clone();
+    Err(refused(&Refused {
+        target,
+        partial: login.partial,
+        attempts: login.attempts,
+        tried: login.tried,
+        cause: cause.filter(|cause| !cause.is_empty()),
+        methods: login.methods,
+        banner: server.banner.quoted(),
+        closed,
+        ended,
+    }))
 }
 
 struct Login<'a> {
@@ -64,6 +98,8 @@ struct Login<'a> {
     partial: bool,
     /// The hash to sign RSA with; asked of the server once, and only when there is an RSA key.
     rsa: Option<HashAlg>,
+    /// Those that the configuration names.
+    certificates: Vec<Certificate>,
 }
 
 /// Logged in, or not; an error ends all attempts.
@@ -71,6 +107,12 @@ type Attempt = std::result::Result<bool, String>;
 
 impl Login<'_> {
     async fn run(&mut self) -> Attempt {
+        for file in &self.target.certificates {
+            match keys::certificate(file) {
+                Ok(certificate) => self.certificates.push(certificate),
+                Err(why) => self.tried.push(format!("{}: {why}", file.display())),
+            }
+        }
         let (mut agent, identities) = self.agent().await;
         if let Some(file) = self.target.identity.clone()
             && self.file(&file, true, agent.as_mut(), &identities).await?
@@ -79,36 +121,39 @@ impl Login<'_> {
         }
         if let Some(agent) = agent.as_mut() {
             for identity in self.worth_asking(&identities) {
-                if self.with_agent(agent, &identity).await? {
+                if self.with_agent(agent, &identity, None).await? {
                     return Ok(true);
                 }
             }
         }
         for file in self.target.identities.clone() {
-            if self.file(&file, false, agent.as_mut(), &identities).await? {
+            if self.file(&file, self.target.identities_named, agent.as_mut(), &identities).await? {
                 return Ok(true);
             }
         }
-        Ok(false)
+        if self.attempts == 0 { self.without_key().await } else { Ok(false) }
+    }
+
+    /// Asks the server what it would take, as OpenSSH does first of all: it may even be nothing.
+    async fn without_key(&mut self) -> Attempt {
+        let answer = self.handle.authenticate_none(self.target.user.clone());
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(AuthResult::Success)) => Ok(true),
+            Ok(Ok(AuthResult::Failure { remaining_methods, .. })) => {
+                self.methods = Some(remaining_methods);
+                Ok(false)
+            }
+            Ok(Err(error)) => Err(in_words(&error)),
+            Err(_) => Err(format!("no answer to the first question within {} s", self.timeout.as_secs())),
+        }
     }
 
     async fn agent(&mut self) -> (Option<Agent>, Vec<AgentIdentity>) {
         let Some(socket) = &self.target.agent else { return (None, Vec::new()) };
-        let mut agent = match Agent::connect_uds(socket).await {
-            Ok(agent) => agent,
-            Err(error) => {
-                self.tried.push(format!("the agent at {}: {error}", socket.display()));
-                return (None, Vec::new());
-            }
-        };
-        if let Some(binding) = self.handle.agent_session_binding() {
-            // Only keys that are restricted to some hosts need it; an agent that does not know it says no.
-            let _ = agent.bind_session(binding, false).await;
-        }
-        match agent.request_identities().await {
-            Ok(identities) => (Some(agent), identities),
-            Err(error) => {
-                self.tried.push(format!("the agent at {}: {error}", socket.display()));
+        match agent::open(socket, self.handle.agent_session_binding(), self.timeout).await {
+            Ok((agent, identities)) => (Some(agent), identities),
+            Err(why) => {
+                self.tried.push(format!("the agent at {}: {why}", socket.display()));
                 (None, Vec::new())
             }
         }
@@ -157,14 +202,20 @@ impl Login<'_> {
         {
             return Ok(false);
         }
-        let certificate = keys::certificate_beside(file);
+        let print = key.public().map(fingerprint);
+        let held = || identities.iter().find(|it| Some(fingerprint(&it.public_key())) == print);
         let key = match key {
             KeyFile::Open(key) => key,
-            KeyFile::Locked(public) => {
-                let print = public.as_ref().map(fingerprint);
-                let held = identities.iter().find(|it| Some(fingerprint(&it.public_key())) == print);
-                if let (Some(agent), Some(identity)) = (agent, held) {
-                    return self.with_agent(agent, identity).await;
+            KeyFile::Public(_) => {
+                if let (Some(agent), Some(identity)) = (agent, held()) {
+                    return self.with_agent(agent, identity, Some(file)).await;
+                }
+                self.tried.push(format!("{shown}: a public key, and no agent here has the private one"));
+                return Ok(false);
+            }
+            KeyFile::Locked(_) => {
+                if let (Some(agent), Some(identity)) = (agent, held()) {
+                    return self.with_agent(agent, identity, Some(file)).await;
                 }
                 match keys::unlock(file, self.around).await {
                     Ok(key) => key,
@@ -175,12 +226,19 @@ impl Login<'_> {
                 }
             }
         };
-        if let Some(certificate) = certificate
-            && self.with_certificate(file, &key, certificate).await?
-        {
-            return Ok(true);
+        for certificate in self.certificates_of(key.public_key(), Some(file)) {
+            if self.with_certificate(file, &key, certificate).await? {
+                return Ok(true);
+            }
         }
         self.with_key(file, key).await
+    }
+
+    /// The certificates of `key`: those of the configuration, and the one beside its file.
+    fn certificates_of(&self, key: &PublicKey, file: Option<&Path>) -> Vec<Certificate> {
+        let beside = file.and_then(keys::certificate_beside);
+        let all = self.certificates.iter().cloned().chain(beside);
+        all.filter(|certificate| certificate.public_key() == key.key_data()).collect()
     }
 
     async fn with_key(&mut self, file: &Path, key: Arc<PrivateKey>) -> Attempt {
@@ -192,7 +250,7 @@ impl Login<'_> {
         let user = self.target.user.clone();
         let key = PrivateKeyWithHashAlg::new(key, hash);
         let answer = self.handle.authenticate_publickey(user, key);
-        let answer = tokio::time::timeout(self.timeout, answer).await;
+        let answer = within(self.timeout, answer).await;
         self.judge(&label, answer.map(|it| it.map_err(|error| in_words(&error))))
     }
 
@@ -208,36 +266,48 @@ impl Login<'_> {
         }
         let user = self.target.user.clone();
         let answer = self.handle.authenticate_openssh_cert(user, Arc::clone(key), certificate);
-        let answer = tokio::time::timeout(self.timeout, answer).await;
+        let answer = within(self.timeout, answer).await;
         self.judge(&label, answer.map(|it| it.map_err(|error| in_words(&error))))
     }
 
-    async fn with_agent(&mut self, agent: &mut Agent, identity: &AgentIdentity) -> Attempt {
+    /// Lets the agent sign for `identity`, which stands in `file` where a file names it.
+    async fn with_agent(
+        &mut self,
+        agent: &mut Agent,
+        identity: &AgentIdentity,
+        file: Option<&Path>,
+    ) -> Attempt {
         let public = identity.public_key().into_owned();
-        let label = Self::label(&format!("the agent's {:?}", printable(identity.comment())), &public);
-        let left = match identity {
-            AgentIdentity::PublicKey { .. } => self.may_try(&label, &public),
-            // Its key may come by itself, too, and then is another attempt.
-            AgentIdentity::Certificate { .. } => self.may_try_once_more(),
+        let name = format!("the agent's {:?}", printable(identity.comment()));
+        let certificates = match identity {
+            AgentIdentity::PublicKey { .. } => self.certificates_of(&public, file),
+            AgentIdentity::Certificate { certificate, .. } => vec![certificate.clone()],
         };
-        if !left {
+        for certificate in certificates {
+            let label = format!("{name} with the certificate {:?}", printable(certificate.key_id()));
+            // Its key may come by itself, too, and then is another attempt.
+            if !self.may_try_once_more() {
+                return Ok(false);
+            }
+            let hash = self.hash(&public.algorithm()).await?;
+            let user = self.target.user.clone();
+            let mut signer = ByKey { agent: &mut *agent, key: identity };
+            let answer = self.handle.authenticate_certificate_with(user, certificate, hash, &mut signer);
+            let answer = within(self.timeout.max(SIGN_TIMEOUT), answer).await;
+            if self.judge(&label, answer.map(|it| it.map_err(|error| unsigned(&error))))? {
+                return Ok(true);
+            }
+        }
+        let AgentIdentity::PublicKey { key, .. } = identity else { return Ok(false) };
+        let label = Self::label(&name, &public);
+        if !self.may_try(&label, &public) {
             return Ok(false);
         }
         let hash = self.hash(&public.algorithm()).await?;
         let user = self.target.user.clone();
-        let answer = async {
-            match identity {
-                AgentIdentity::PublicKey { key, .. } => {
-                    self.handle.authenticate_publickey_with(user, key.clone(), hash, agent).await
-                }
-                AgentIdentity::Certificate { certificate, .. } => {
-                    self.handle.authenticate_certificate_with(user, certificate.clone(), hash, agent).await
-                }
-            }
-        };
-        // Signing may wait for a person: a security key to touch, an agent that asks.
-        let answer = tokio::time::timeout(self.timeout.max(Duration::from_secs(60)), answer).await;
-        self.judge(&label, answer.map(|it| it.map_err(|error| format!("the agent does not sign: {error}"))))
+        let answer = self.handle.authenticate_publickey_with(user, key.clone(), hash, agent);
+        let answer = within(self.timeout.max(SIGN_TIMEOUT), answer).await;
+        self.judge(&label, answer.map(|it| it.map_err(|error| unsigned(&error))))
     }
 
     fn label(name: &str, key: &PublicKey) -> String {
@@ -279,64 +349,40 @@ impl Login<'_> {
     fn judge(
         &mut self,
         label: &str,
-        answer: std::result::Result<std::result::Result<AuthResult, String>, tokio::time::error::Elapsed>,
+        answer: std::result::Result<std::result::Result<AuthResult, String>, Duration>,
     ) -> Attempt {
         match answer {
             Ok(Ok(AuthResult::Success)) => Ok(true),
             Ok(Ok(AuthResult::Failure { remaining_methods, partial_success })) => {
-                self.tried.push(format!(
-                    "{label}: {}",
-                    if partial_success { "accepted, but not enough" } else { "refused" }
-                ));
+                // Without any method it is russh's word for a connection that has ended.
+                let ended = remaining_methods.is_empty() && !partial_success;
+                let what = match (partial_success, ended) {
+                    (true, _) => "accepted, but not enough",
+                    (_, true) => "the host ended the connection",
+                    _ => "refused",
+                };
+                self.tried.push(format!("{label}: {what}"));
                 let stop = !remaining_methods.contains(&MethodKind::PublicKey);
                 self.partial |= partial_success;
-                self.methods = Some(remaining_methods);
+                if !ended {
+                    self.methods = Some(remaining_methods);
+                }
                 if stop { Err(String::new()) } else { Ok(false) }
             }
             Ok(Err(why)) => {
                 self.tried.push(format!("{label}: {why}"));
                 Ok(false)
             }
-            Err(_) => Err(format!("no answer to {label} within {} s", self.timeout.as_secs())),
+            Err(limit) => Err(format!("no answer to {label} within {} s", limit.as_secs())),
         }
     }
+}
 
-    fn refused(&mut self, cause: Option<String>) -> Error {
-        let target = self.target;
-        let mut error = Error::new(Kind::Unreachable, format!("log in to {}", target.place()))
-            .host(&target.name)
-            .cause(if self.partial {
-                "the host wants more than a key"
-            } else if self.attempts == 0 {
-                "there is no key to log in with"
-            } else {
-                "the host accepted none of our keys"
-            });
-        for tried in std::mem::take(&mut self.tried) {
-            error = error.cause(tried);
-        }
-        if let Some(cause) = cause.filter(|cause| !cause.is_empty()) {
-            error = error.cause(cause);
-        }
-        if let Some(methods) = self.methods.as_ref().filter(|methods| !methods.is_empty()) {
-            let names: Vec<String> = methods.iter().map(String::from).collect();
-            error = error.cause(format!("the host would take: {}", names.join(", ")));
-        }
-        let causes = error.causes().join("\n");
-        if causes.contains("encrypted") {
-            error = error.hint("Load the key into an agent: eval \"$(ssh-agent)\" && ssh-add KEY");
-        }
-        if causes.contains("Permission denied") {
-            error = error.hint("The key file must be readable by the user who runs provision.");
-        }
-        if self.attempts > 0 {
-            error = error.hint(format!(
-                "The public half of one of the keys must be in ~/.ssh/authorized_keys of {} on the host.",
-                target.user
-            ));
-        }
-        error.hint(
-            "Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.",
-        )
-    }
+/// What `work` comes to, or the limit that it did not keep.
+async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> std::result::Result<T, Duration> {
+    tokio::time::timeout(limit, work).await.map_err(|_| limit)
+}
+
+fn unsigned(error: &impl std::fmt::Display) -> String {
+    format!("the agent does not sign: {error}")
 }

@@ -1,5 +1,7 @@
 //! The one line that a login shell of any kind is given, and that ends up running our script.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -7,6 +9,9 @@ use crate::error::{Error, Kind, Result};
 
 /// Linux takes no single argument over 128 KiB, and sshd gives the whole line to the login shell as one.
 const LONGEST_LINE: usize = 120 * 1024;
+
+/// How long a host may say nothing, unless the command allows more.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What `/bin/sh` does with its arguments: decode the script and all of its arguments, then run the script.
 ///
@@ -24,6 +29,8 @@ pub struct Command {
     script: &'static str,
     args: Vec<Vec<u8>>,
     sudo: Sudo,
+    announced: bool,
+    silence: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +44,7 @@ impl Command {
     /// The script itself.
     #[must_use]
     pub fn script(script: &'static str) -> Self {
-        Self { script, args: Vec::new(), sudo: Sudo::No }
+        Self { script, args: Vec::new(), sudo: Sudo::No, announced: false, silence: SILENCE }
     }
 
     /// One more argument. Any bytes but NUL, which no command line can carry.
@@ -62,6 +69,25 @@ impl Command {
         self
     }
 
+    /// How long the host may say nothing while the command runs; a minute is given. A host's scripts have limits of
+    /// their own for what they wait for, so this is for what comes before them: a login shell that sleeps.
+    #[must_use]
+    pub fn silent_for(mut self, limit: Duration) -> Self {
+        self.silence = limit;
+        self
+    }
+
+    /// See [`Command::silent_for`].
+    pub(super) fn silence(&self) -> Duration {
+        self.silence
+    }
+
+    /// Says on stderr, by an empty line, that it has begun: for a command that may be silent for as long as it likes.
+    pub(super) fn announced(mut self) -> Self {
+        self.announced = true;
+        self
+    }
+
     /// The line for the login shell; where nothing is `fed` to the command its stdin is empty, so that nobody has to
     /// send its end. Errors: an argument with a NUL, or more than a line can carry; both are bugs of ours.
     pub(super) fn line(&self, fed: bool) -> Result<String> {
@@ -71,8 +97,9 @@ impl Command {
             Sudo::WithoutPassword => "sudo -n ",
             Sudo::PasswordOnStdin => "sudo -S -p '' ",
         };
+        let begun = if self.announced { "echo >&2;" } else { "" };
         let mut line =
-            format!("exec {sudo}/bin/sh -c '{DECODE}' sh {}", STANDARD.encode(packed(self.script)?));
+            format!("exec {sudo}/bin/sh -c '{begun}{DECODE}' sh {}", STANDARD.encode(packed(self.script)?));
         for arg in &self.args {
             if arg.contains(&0) {
                 return Err(bug("an argument holds a NUL byte".to_owned()));

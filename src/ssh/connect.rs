@@ -1,10 +1,10 @@
 //! From an address to an authenticated connection: TCP, jump hosts, handshake, login.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::process::Stdio;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::client::{self, Handle};
@@ -13,13 +13,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::auth;
+use super::auth::{self, Server};
 use super::config::{self, Target};
 use super::dial::dial;
-use super::host_key::{Offered, Stop, Watch, in_words};
+use super::host_key::{Offered, Standing, Stop, Watch, Watched, in_words};
 use super::jump::{self, Jump};
 use super::known_hosts::HostKeys;
 use super::prompt_ack::PromptAck;
+use super::proxy::{self, Complaints};
+use super::said::{Heard, Said};
 use super::session::Session;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
@@ -61,6 +63,27 @@ pub(super) struct Connection {
     pub gone: watch::Receiver<Option<String>>,
     /// Keeps the jump host's session alive as long as this one.
     pub jump: Option<Session>,
+    /// How it was made, so that another can be made beside it.
+    pub origin: Origin,
+    /// Connections for commands that the host would not run over this one.
+    pub beside: tokio::sync::Mutex<Vec<Session>>,
+    /// The ports that sshd would not forward to.
+    pub prohibited: Mutex<BTreeSet<u16>>,
+}
+
+/// What a connection is made from.
+pub(super) struct Origin {
+    pub host: Host,
+    pub options: Options,
+    pub around: Surroundings,
+}
+
+/// What the bytes of a connection run over, and what was said on the way.
+struct Way {
+    wire: Box<dyn Wire>,
+    jump: Option<Session>,
+    /// What a `ProxyCommand` complains of.
+    complaints: Option<Complaints>,
 }
 
 /// Connects to `host` and logs in.
@@ -76,13 +99,25 @@ fn connect_at<'a>(
 ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + 'a>> {
     Box::pin(async move {
         let target = Arc::new(config::resolve(host, &options.project_root, around).await?);
-        let (wire, jump) = wire(host, &target, options, around, depth).await?;
-        let seen = Arc::new(OnceLock::new());
+        let mut way = way(host, &target, options, around, depth).await?;
+        let jump = way.jump.take();
+        let watched = Watched::default();
         let (gone, left) = watch::channel(None);
-        let mut handle = handshake(wire, &target, options, Arc::clone(&seen), gone, None).await?;
-        auth::authenticate(&mut handle, &target, around, options.connect_timeout).await?;
-        let fingerprint = seen.get().cloned().unwrap_or_default();
-        Ok(Connection { handle, target, fingerprint, gone: left, jump })
+        let mut handle = handshake(way, &target, options, &watched, gone, false).await?;
+        let server = Server { banner: &watched.banner, gone: &left };
+        auth::authenticate(&mut handle, &target, around, options.connect_timeout, &server).await?;
+        let fingerprint = watched.seen.get().cloned().unwrap_or_default();
+        let origin = Origin { host: host.clone(), options: options.clone(), around: around.clone() };
+        Ok(Connection {
+            handle,
+            target,
+            fingerprint,
+            gone: left,
+            jump,
+            origin,
+            beside: tokio::sync::Mutex::default(),
+            prohibited: Mutex::default(),
+        })
     })
 }
 
@@ -95,22 +130,37 @@ pub(super) async fn look(host: &Host, options: &Options, around: &Surroundings) 
         let Some(hop) = target.jump.as_deref().map(jump::parse).transpose()?.flatten() else { break };
         let gate = gate(&host, hop);
         let before = Arc::new(config::resolve(&gate, &options.project_root, around).await?);
-        let keys = HostKeys::load(&options.known_hosts, &before.known_hosts, &before.names())?;
+        let keys = known(options, &before)?;
         if !keys.is_empty() {
             break;
         }
         (host, target) = (gate, before);
     }
-    let host = &host;
-    let (wire, _jump) = wire(host, &target, options, around, 0).await?;
-    let found = Arc::new(OnceLock::new());
+    let mut way = match way(&host, &target, options, around, 0).await {
+        Ok(way) => way,
+        Err(error) => return changed_gate(&host, &target, options, around).await.ok_or(error),
+    };
+    let _jump = way.jump.take();
+    let watched = Watched::default();
     let (gone, _) = watch::channel(None);
-    let end = handshake(wire, &target, options, Arc::default(), gone, Some(Arc::clone(&found))).await;
-    match (found.get(), end) {
+    let end = handshake(way, &target, options, &watched, gone, true).await;
+    match (watched.look.get(), end) {
         (Some(offered), _) => Ok(offered.clone()),
         (None, Err(error)) => Err(error),
         (None, Ok(_)) => Err(unreachable(&target).cause("the host showed no key")),
     }
+}
+
+/// The key of the jump host to `host`, where that is why nothing came through it.
+async fn changed_gate(
+    host: &Host,
+    target: &Target,
+    options: &Options,
+    around: &Surroundings,
+) -> Option<Offered> {
+    let gate = gate(host, jump::parse(target.jump.as_deref()?).ok()??);
+    let offered = Box::pin(look(&gate, options, around)).await.ok()?;
+    matches!(offered.standing, Standing::Changed(_) | Standing::Revoked(_)).then_some(offered)
 }
 
 /// The error of a host that cannot be reached.
@@ -120,22 +170,29 @@ pub(super) fn unreachable(target: &Target) -> Error {
 
 /// What is worth knowing where an address or a port may be wrong.
 pub(super) fn with_hints(error: Error, target: &Target) -> Error {
-    if target.from_openssh {
-        error
-    } else {
-        error.hint(
+    if !target.from_openssh {
+        return error.hint(
             "OpenSSH's client is not installed here, so ~/.ssh/config was not read: the inventory alone counts.",
-        )
+        );
     }
+    target.not_used.iter().fold(error, |error, setting| {
+        error.hint(format!("provision does not use `{setting}` of the SSH configuration."))
+    })
 }
 
-async fn wire(
+/// What the files say of the host.
+fn known(options: &Options, target: &Target) -> Result<HostKeys> {
+    HostKeys::load(&options.known_hosts, &target.known_hosts, target.revoked.as_deref(), &target.names())
+        .map_err(|error| error.host(&target.name))
+}
+
+async fn way(
     host: &Host,
     target: &Arc<Target>,
     options: &Options,
     around: &Surroundings,
     depth: usize,
-) -> Result<(Box<dyn Wire>, Option<Session>)> {
+) -> Result<Way> {
     let hop =
         target.jump.as_deref().map(jump::parse).transpose().map_err(|error| error.host(&target.name))?;
     if let Some(hop) = hop.flatten() {
@@ -158,21 +215,14 @@ async fn wire(
             let hint = "The host's address is resolved on the jump host, which must allow forwarding.";
             unreachable(target).cause(format!("the jump host {}", gate.place())).cause(cause).hint(hint)
         })?;
-        return Ok((Box::new(stream), Some(gate)));
+        return Ok(Way { wire: Box::new(stream), jump: Some(gate), complaints: None });
     }
     if let Some(command) = &target.proxy {
-        let mut child = tokio::process::Command::new("/bin/sh")
-            .args(["-c", &format!("exec {command}")])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| unreachable(target).cause("start its ProxyCommand").cause(error))?;
-        if let (Some(output), Some(input)) = (child.stdout.take(), child.stdin.take()) {
-            return Ok((Box::new(tokio::io::join(output, input)), None));
-        }
+        let (proxy, complaints) = proxy::start(command, target)?;
+        return Ok(Way { wire: Box::new(proxy), jump: None, complaints: Some(complaints) });
     }
-    Ok((Box::new(PromptAck(dial(target, options).await?)), None))
+    let wire = Box::new(PromptAck(dial(target, options).await?));
+    Ok(Way { wire, jump: None, complaints: None })
 }
 
 /// The jump host as a host: it has the name of the one it leads to, whose errors its own are.
@@ -196,41 +246,61 @@ pub(super) fn timed_out(target: &Target, options: &Options) -> Error {
 }
 
 async fn handshake(
-    wire: Box<dyn Wire>,
+    way: Way,
     target: &Arc<Target>,
     options: &Options,
-    seen: Arc<OnceLock<String>>,
+    watched: &Watched,
     gone: watch::Sender<Option<String>>,
-    look: Option<Arc<OnceLock<Offered>>>,
+    looking: bool,
 ) -> Result<Handle<Watch>> {
-    let keys = HostKeys::load(&options.known_hosts, &target.known_hosts, &target.names())
-        .map_err(|error| error.host(&target.name))?;
-    let config = client_config(&keys, look.is_some(), options.brief);
+    let keys = known(options, target)?;
+    let config = client_config(&keys, looking, options.brief);
     let watch = Watch {
         target: Arc::clone(target),
         environment: options.environment.clone(),
         keys: Arc::new(keys),
-        seen,
-        look,
+        watched: watched.clone(),
+        looking,
         gone,
     };
+    let heard = Said::default();
+    let wire = Heard { wire: way.wire, said: heard.clone(), count: 0 };
     let handshake = client::connect_stream(Arc::new(config), wire, watch);
-    match timeout(options.connect_timeout, handshake).await {
-        Ok(Ok(handle)) => Ok(handle),
-        Ok(Err(Stop::Refused(error))) => Err(error),
+    let error = match timeout(options.connect_timeout, handshake).await {
+        Ok(Ok(handle)) => return Ok(handle),
+        Ok(Err(Stop::Refused(error))) => return Err(error),
         Ok(Err(Stop::Protocol(error))) => {
             let closed = matches!(&error, russh::Error::Disconnect | russh::Error::HUP | russh::Error::IO(_));
-            let mut found = unreachable(target).cause("the SSH handshake failed").cause(in_words(&error));
-            if let Some(proxy) = &target.proxy {
-                found = found
-                    .hint(format!("The connection goes through a ProxyCommand; try it by hand: {proxy}"));
-            } else if closed {
-                found = found.hint("sshd turns an address away after many failed logins, or while it starts many; wait a minute.");
+            let error = unreachable(target).cause("the SSH handshake failed").cause(in_words(&error));
+            if closed && target.proxy.is_none() {
+                error.hint("sshd turns an address away after many failed logins, or while it starts many; wait a minute.")
+            } else {
+                error
             }
-            Err(with_hints(found, target))
         }
-        Err(_) => Err(timed_out(target, options)),
+        Err(_) => unreachable(target)
+            .cause(format!(
+                "a connection was made, but the SSH handshake was not over within {} s",
+                options.connect_timeout.as_secs()
+            ))
+            .hint("The host may be overloaded, or what listens on that port is not an SSH server."),
+    };
+    Err(with_hints(explained(error, way.complaints, &heard, target).await, target))
+}
+
+/// Adds what the server and a `ProxyCommand` said to the error of a handshake.
+async fn explained(mut error: Error, complaints: Option<Complaints>, heard: &Said, target: &Target) -> Error {
+    if let Some(words) = heard.before_version() {
+        error = error.cause(format!("it said: {words}"));
     }
+    if let Some(mut complaints) = complaints {
+        if let Some(words) = complaints.quoted().await {
+            error = error.cause(format!("its ProxyCommand said: {words}"));
+        }
+        let command = target.proxy.as_deref().unwrap_or_default();
+        error = error.hint(format!("The connection goes through a ProxyCommand; try it by hand: {command}"));
+    }
+    error
 }
 
 fn client_config(keys: &HostKeys, looking: bool, brief: bool) -> client::Config {

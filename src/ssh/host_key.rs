@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::config::Target;
 use super::known_hosts::{self, HostKeys, Role, same_family, wildcard};
-use crate::error::{Error, Kind};
+use super::said::Said;
+use crate::error::{Error, Kind, quoted};
 
 /// A host key as the host shows it; nobody has said yet that it is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +24,56 @@ pub struct Offered {
     pub fingerprint: String,
     /// The line for a `known_hosts` file, without its end.
     pub line: String,
-    /// Whether the files already know it.
-    pub known: bool,
+    /// The names that the host may have in the environment's file.
+    pub names: Vec<String>,
+    /// What the files say of it.
+    pub standing: Standing,
+}
+
+/// What the files say of a key that a host shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The environment's file has it.
+    Known,
+    /// No file knows the host.
+    New,
+    /// Only a file of the operator's own has it, at this place: other machines do not know it.
+    KnownElsewhere(String),
+    /// The host is known by other keys.
+    Changed(Vec<OldKey>),
+    /// It must not be accepted; the place that says so.
+    Revoked(String),
+}
+
+/// A key that a host is known by and does not show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldKey {
+    /// `file:line`.
+    pub place: String,
+    /// Whether that is the environment's file.
+    pub own: bool,
+    /// `ssh-ed25519` and the like.
+    pub algorithm: String,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    /// The key as a `known_hosts` file has it.
+    pub key: String,
+}
+
+impl Offered {
+    /// The command that prints the fingerprint on the host itself.
+    #[must_use]
+    pub fn at_console(&self) -> String {
+        Algorithm::new(&self.algorithm).map_or_else(|_| at_console(&Algorithm::Ed25519), |it| at_console(&it))
+    }
+
+    /// The keys that the host is known by and does not show, as a `known_hosts` file has them.
+    pub(super) fn old_keys(&self) -> Vec<String> {
+        match &self.standing {
+            Standing::Changed(old) => old.iter().map(|old| old.key.clone()).collect(),
+            _ => Vec::new(),
+        }
+    }
 }
 
 /// `SHA256:…`, as `ssh-keygen -l` prints it.
@@ -37,12 +86,23 @@ pub(super) struct Watch {
     pub target: Arc<Target>,
     pub environment: String,
     pub keys: Arc<HostKeys>,
-    /// The fingerprint of the key that was accepted.
-    pub seen: Arc<OnceLock<String>>,
-    /// Where to put a key that is only to be looked at; it is then never accepted.
-    pub look: Option<Arc<OnceLock<Offered>>>,
+    /// What is learnt of the host.
+    pub watched: Watched,
+    /// Whether the key is only to be looked at; it is then never accepted.
+    pub looking: bool,
     /// Dropped with the connection; before that, why it ended.
     pub gone: watch::Sender<Option<String>>,
+}
+
+/// What a host shows and says; clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Watched {
+    /// The fingerprint of the key that was accepted.
+    pub seen: Arc<OnceLock<String>>,
+    /// The key that was only looked at.
+    pub look: Arc<OnceLock<Offered>>,
+    /// What sshd tells whoever logs in.
+    pub banner: Said,
 }
 
 /// Why a connection ended before it was one.
@@ -63,20 +123,26 @@ impl From<russh::Error> for Stop {
 impl client::Handler for Watch {
     type Error = Stop;
 
+    async fn auth_banner(&mut self, banner: &str, _: &mut client::Session) -> Result<(), Stop> {
+        self.watched.banner.note(banner.as_bytes());
+        Ok(())
+    }
+
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Stop> {
-        if let Some(look) = &self.look {
-            let _ = look.set(offered(&self.target, &self.keys, &shown.public_key()));
+        if self.looking {
+            let _ = self.watched.look.set(offered(&self.target, &self.keys, &shown.public_key()));
             return Ok(false);
         }
         judge(&self.target, &self.environment, &self.keys, shown).map_err(Stop::Refused)?;
-        let _ = self.seen.set(fingerprint(&shown.public_key()));
+        let _ = self.watched.seen.set(fingerprint(&shown.public_key()));
         Ok(true)
     }
 
     async fn disconnected(&mut self, reason: client::DisconnectReason<Stop>) -> Result<(), Stop> {
         match reason {
             client::DisconnectReason::ReceivedDisconnect(said) => {
-                self.gone.send_replace(Some(format!("the host said: {}", printable(&said.message))));
+                let words = quoted(&said.message).unwrap_or_else(|| "goodbye".to_owned());
+                self.gone.send_replace(Some(format!("the host said: {words}")));
                 Ok(())
             }
             client::DisconnectReason::Error(stop) => {
@@ -116,15 +182,37 @@ pub(super) fn printable(text: &str) -> String {
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
+/// The key without a comment, as a `known_hosts` file has it.
+fn plain(key: &PublicKey) -> String {
+    PublicKey::new(key.key_data().clone(), "").to_openssh().unwrap_or_default()
+}
+
 fn offered(target: &Target, keys: &HostKeys, key: &PublicKey) -> Offered {
     let name = known_hosts::name(&target.host, target.port);
-    let plain = PublicKey::new(key.key_data().clone(), "");
+    let known = keys.find(Role::Key, key);
+    let old = || {
+        keys.binding().map(|known| OldKey {
+            place: known.place(),
+            own: known.own,
+            algorithm: known.key.algorithm().as_str().to_owned(),
+            fingerprint: fingerprint(&known.key),
+            key: plain(&known.key),
+        })
+    };
+    let standing = match (keys.find(Role::Revoked, key), known) {
+        (Some(line), _) => Standing::Revoked(line.place()),
+        (None, Some(known)) if known.own => Standing::Known,
+        (None, Some(known)) => Standing::KnownElsewhere(known.place()),
+        (None, None) if keys.binding().next().is_some() => Standing::Changed(old().collect()),
+        (None, None) => Standing::New,
+    };
     Offered {
-        line: format!("{name} {}", plain.to_openssh().unwrap_or_default()),
+        line: format!("{name} {}", plain(key)),
         name,
         algorithm: key.algorithm().as_str().to_owned(),
         fingerprint: fingerprint(key),
-        known: keys.find(Role::Key, key).is_some(),
+        names: target.names().inventory,
+        standing,
     }
 }
 
@@ -204,7 +292,7 @@ fn stranger(target: &Target, environment: &str, keys: &HostKeys, key: &PublicKey
         ))
         .hint(warning)
         .hint(format!("Compare the fingerprint at the host's console: {}", at_console(&algorithm)))
-        .hint(trust(environment, &format!("If the host was reinstalled, remove {} and then", known.place())))
+        .hint(trust(environment, "If the host was reinstalled, and the fingerprint is the one there"))
 }
 
 fn trust(environment: &str, lead: &str) -> String {
@@ -221,7 +309,8 @@ fn at_console(algorithm: &Algorithm) -> String {
 }
 
 /// Whether the certificate of a known authority is one for this host, now. The rules are those of OpenSSH's
-/// PROTOCOL.certkeys; an empty list of principals, which would mean any host, is not accepted.
+/// PROTOCOL.certkeys, and a principal is the host's name itself, not a pattern (its `sshkey_cert_check_host`). An
+/// empty list of principals, which would mean any host, is not accepted.
 fn certified(target: &Target, certificate: &Certificate, authority: &PublicKey) -> Result<(), String> {
     if certificate.cert_type() != CertType::Host {
         return Err("it is not a host certificate".to_owned());
@@ -232,9 +321,13 @@ fn certified(target: &Target, certificate: &Certificate, authority: &PublicKey) 
     if let Some((name, _)) = certificate.critical_options().iter().next() {
         return Err(format!("it has the unknown critical option {name:?}"));
     }
-    let name = target.alias.as_deref().unwrap_or(&target.host);
-    if !certificate.valid_principals().iter().any(|principal| wildcard(principal, name)) {
-        return Err(format!("it is for {}, not for {name}", certificate.valid_principals().join(", ")));
+    // OpenSSH has the name in lower case by then.
+    let name = target.alias.as_deref().unwrap_or(&target.host).to_ascii_lowercase();
+    if !certificate.valid_principals().contains(&name) {
+        let for_whom = printable(&certificate.valid_principals().join(", "));
+        let pattern = certificate.valid_principals().iter().any(|it| it != "*" && wildcard(it, &name));
+        let literally = if pattern { " (a pattern means only itself, as in OpenSSH)" } else { "" };
+        return Err(format!("it is for {for_whom}, not for {name}{literally}"));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     if now < certificate.valid_after() || now >= certificate.valid_before() {

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 use super::surroundings::Surroundings;
+use crate::prompt;
 
 /// Keys that a passphrase opened. A deploy connects more than once, and to many hosts: it asks once a key.
 static OPENED: LazyLock<Mutex<HashMap<PathBuf, Arc<PrivateKey>>>> = LazyLock::new(Mutex::default);
@@ -20,6 +21,8 @@ pub(super) enum KeyFile {
     Open(Arc<PrivateKey>),
     /// A passphrase is needed. The public half, where the file tells it.
     Locked(Option<PublicKey>),
+    /// Only the public half: it says which of an agent's keys is meant.
+    Public(PublicKey),
 }
 
 impl KeyFile {
@@ -28,6 +31,7 @@ impl KeyFile {
         match self {
             KeyFile::Open(key) => Some(key.public_key()),
             KeyFile::Locked(key) => key.as_ref(),
+            KeyFile::Public(key) => Some(key),
         }
     }
 }
@@ -46,26 +50,37 @@ pub(super) fn read(file: &Path) -> Result<Option<KeyFile>, String> {
             KeyFile::Open(Arc::new(key))
         }));
     }
+    if let Ok(key) = PublicKey::from_openssh(text.trim()) {
+        return Ok(Some(KeyFile::Public(key)));
+    }
     match decode_secret_key(&text, None) {
         Ok(key) => Ok(Some(KeyFile::Open(Arc::new(key)))),
         Err(russh::keys::Error::KeyIsEncrypted) => Ok(Some(KeyFile::Locked(public_beside(file)))),
         // PEM says so in its own ways, and not all of them reach us as that error.
         Err(_) if text.contains("ENCRYPTED") => Ok(Some(KeyFile::Locked(public_beside(file)))),
-        Err(_) if PublicKey::from_openssh(text.trim()).is_ok() => {
-            Err("it is a public key; the private one is needed".to_owned())
-        }
         Err(error) => Err(format!("not a private key that can be read: {error}")),
     }
 }
 
-/// The public half in `FILE.pub`.
+/// The public half in `FILE.pub`, or in `FILE` itself.
 pub(super) fn public_beside(file: &Path) -> Option<PublicKey> {
-    PublicKey::from_openssh(fs::read_to_string(with_suffix(file, ".pub")).ok()?.trim()).ok()
+    let read = |file: &Path| PublicKey::from_openssh(fs::read_to_string(file).ok()?.trim()).ok();
+    read(&with_suffix(file, ".pub")).or_else(|| read(file))
 }
 
-/// The certificate in `FILE-cert.pub`.
+/// The certificate in `FILE-cert.pub`, also where `FILE` is the public half.
 pub(super) fn certificate_beside(file: &Path) -> Option<Certificate> {
-    Certificate::from_openssh(fs::read_to_string(with_suffix(file, "-cert.pub")).ok()?.trim()).ok()
+    let private = file.extension().filter(|it| *it == "pub").map(|_| file.with_extension(""));
+    [Some(file), private.as_deref()]
+        .into_iter()
+        .flatten()
+        .find_map(|file| certificate(&with_suffix(file, "-cert.pub")).ok())
+}
+
+/// The certificate in `file`. Errors: a fragment.
+pub(super) fn certificate(file: &Path) -> Result<Certificate, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    Certificate::from_openssh(text.trim()).map_err(|error| format!("not a certificate: {error}"))
 }
 
 fn with_suffix(file: &Path, suffix: &str) -> PathBuf {
@@ -95,8 +110,7 @@ fn ask(file: &Path) -> Result<PrivateKey, String> {
     let text = Zeroizing::new(fs::read_to_string(file).map_err(|error| error.to_string())?);
     for _ in 0..3 {
         let prompt = format!("Passphrase for {}: ", file.display());
-        let passphrase =
-            Zeroizing::new(rpassword::prompt_password(prompt).map_err(|error| error.to_string())?);
+        let passphrase = prompt::secret(&prompt).map_err(|error| error.to_string())?;
         if passphrase.is_empty() {
             return Err("encrypted, and no passphrase was given".to_owned());
         }

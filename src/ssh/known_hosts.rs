@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use russh::keys::ssh_key::known_hosts::{Entry, HostPatterns, Marker};
+pub(super) use russh::keys::ssh_key::known_hosts::Entry;
+use russh::keys::ssh_key::known_hosts::{HostPatterns, Marker};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 use sha1::Sha1;
 
@@ -34,6 +35,8 @@ pub(super) struct Known {
     pub file: PathBuf,
     /// Counted from 1.
     pub line: usize,
+    /// Whether the environment's file says so.
+    pub own: bool,
     /// Whether the host is bound to it; a key that is known for another port is merely accepted.
     pub binding: bool,
 }
@@ -74,8 +77,17 @@ impl HostKeys {
     /// If `own` knows the host, the others count only for what they revoke. Files that do not exist say
     /// nothing. Errors: a file that cannot be read, and a line of `own` that is none: it is committed, so a
     /// broken line is a mistake to be seen; OpenSSH's files are read as OpenSSH reads them, which skips it.
-    pub(super) fn load(own: &Path, others: &[PathBuf], names: &Names) -> Result<Self> {
+    /// `revoked` is the file of `RevokedHostKeys`.
+    pub(super) fn load(
+        own: &Path,
+        others: &[PathBuf],
+        revoked: Option<&Path>,
+        names: &Names,
+    ) -> Result<Self> {
         let mut known = matching(own, &read(own)?, &names.inventory, true)?;
+        if let Some(file) = revoked {
+            known.extend(super::revoked::read(file)?);
+        }
         let decided = known.iter().any(|line| line.role != Role::Revoked);
         for file in others {
             let text = read(file)?;
@@ -143,10 +155,25 @@ pub(super) fn same_family(one: &Algorithm, other: &Algorithm) -> bool {
 
 fn read(file: &Path) -> Result<String> {
     match fs::read(file) {
-        Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+        Ok(bytes) => Ok(plain_text(&bytes)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
         Err(error) => Err(Error::new(Kind::Unreachable, format!("read {}", file.display())).cause(error)),
     }
+}
+
+/// `bytes` as text, without the mark that some editors put in front of it.
+pub(super) fn plain_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).into_owned()
+}
+
+/// Whether a line that cannot be read has a kind of key that is not known: OpenSSH passes over it, since a newer one
+/// may have written it.
+fn of_unknown_kind(line: &str) -> bool {
+    let mut words = line.split(' ').filter(|word| !word.starts_with('@')).skip(1);
+    let (Some(kind), Some(_key)) = (words.next(), words.next()) else { return false };
+    !matches!(Algorithm::new(kind), Ok(known) if !matches!(known, Algorithm::Other(_)))
+        && kind.bytes().all(|c| c.is_ascii_alphanumeric() || b"-@.".contains(&c))
+        && kind.contains('-')
 }
 
 fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<Vec<Known>> {
@@ -158,7 +185,7 @@ fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<V
             continue;
         }
         let Ok(entry) = line.parse::<Entry>() else {
-            if strict {
+            if strict && !of_unknown_kind(&line) {
                 return Err(Error::new(Kind::Usage, format!("read {}:{}", file.display(), index + 1))
                     .cause("not a line of the known_hosts format with a key")
                     .hint("Each line is `[marker] names key-type base64-key [comment]`, see sshd(8)."));
@@ -175,11 +202,22 @@ fn matching(file: &Path, text: &str, names: &[String], strict: bool) -> Result<V
                 key: entry.public_key().clone(),
                 file: file.to_path_buf(),
                 line: index + 1,
+                own: strict,
                 binding: true,
             });
         }
     }
     Ok(found)
+}
+
+/// The key of a line that says of a host that it has it.
+pub(super) fn key_of(entry: &Entry) -> Option<&PublicKey> {
+    entry.marker().is_none().then(|| entry.public_key())
+}
+
+/// Whether a line speaks of `name`.
+pub(super) fn matches_name(entry: &Entry, name: &str) -> bool {
+    matches(entry.host_patterns(), name)
 }
 
 /// Whether a line's names mean `name`: a hash of it, or a pattern that fits while no negated one does.
@@ -268,6 +306,32 @@ mod tests {
     }
 
     #[test]
+    fn a_line_with_an_unknown_kind_of_key_is_passed_over_and_a_broken_one_is_not() {
+        let read = |text: &str| matching(Path::new("own"), text, &["vps".to_owned()], true);
+        for line in ["vps ssh-mldsa44-ed25519 AAAA", "@revoked vps future-key@example.net AAAA c"] {
+            assert!(read(&format!("{line}\n")).is_ok_and(|found| found.is_empty()), "{line}");
+        }
+        for line in ["vps ssh-ed25519 notbase64", "vps", "vps ssh-rsa", "vps 1024 35 123", "ssh-ed25519 AAAA"]
+        {
+            assert!(read(&format!("{line}\n")).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mark_at_the_file_s_start_does_not_hide_its_first_line() {
+        let text = format!("\u{feff}vps {}\r\n", key(1).public_key().to_openssh().unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        fs::write(&file, text).unwrap();
+        let names = Names { inventory: vec!["vps".to_owned()], user: "vps".to_owned(), without_port: None };
+        let none = dir.path().join("none");
+        for (own, others) in [(&file, vec![]), (&none, vec![file.clone()])] {
+            let keys = HostKeys::load(own, &others, None, &names).unwrap();
+            assert!(keys.find(Role::Key, key(1).public_key()).is_some());
+        }
+    }
+
+    #[test]
     fn hashed_names_are_those_of_ssh_keygen() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
@@ -293,6 +357,7 @@ mod tests {
                 key: key(1).public_key().clone(),
                 file: PathBuf::new(),
                 line: 1,
+                own: true,
                 binding: true,
             }],
         };

@@ -1,6 +1,9 @@
 //! A command's output, line by line, as it comes.
 
 use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::channel::{Piece, Pieces};
 use super::session::{Session, exit_status};
@@ -27,6 +30,9 @@ pub struct Lines {
     ready: VecDeque<Line>,
     end: End,
     ended: bool,
+    /// Whether the command has said that it has begun, and how long it may take to: the login shell comes first.
+    begun: bool,
+    silence: Duration,
 }
 
 /// What is known of a command's end.
@@ -54,7 +60,7 @@ impl End {
 }
 
 impl Lines {
-    pub(super) fn new(pieces: Pieces, session: Session) -> Self {
+    pub(super) fn new(pieces: Pieces, session: Session, silence: Duration) -> Self {
         Self {
             pieces,
             session,
@@ -63,7 +69,17 @@ impl Lines {
             ready: VecDeque::new(),
             end: End::default(),
             ended: false,
+            begun: false,
+            silence,
         }
+    }
+
+    async fn piece(&mut self) -> Result<Option<Piece>> {
+        if self.begun {
+            return Ok(self.pieces.next().await);
+        }
+        let first = timeout(self.silence, self.pieces.next()).await;
+        first.map_err(|_| self.session.silent(self.silence))
     }
 
     /// The next line; none when the command has ended. Can be cancelled without losing a line.
@@ -80,12 +96,19 @@ impl Lines {
             if self.ended {
                 return exit_status(&self.session, &self.end).map(|_| None);
             }
-            let Some(piece) = self.pieces.next().await else {
+            let Some(mut piece) = self.piece().await? else {
                 self.out.rest(Line::Out, &mut self.ready);
                 self.err.rest(Line::Err, &mut self.ready);
                 self.ended = true;
                 continue;
             };
+            if let (false, Piece::Err(bytes)) = (self.begun, &mut piece)
+                && bytes.first() == Some(&b'\n')
+            {
+                // The command's own word that it has begun, which is for nobody else.
+                let _ = bytes.split_to(1);
+            }
+            self.begun = true;
             match self.end.note(piece) {
                 Some(Piece::Out(bytes)) => self.out.split(&bytes, Line::Out, &mut self.ready),
                 Some(Piece::Err(bytes)) => self.err.split(&bytes, Line::Err, &mut self.ready),

@@ -1,10 +1,13 @@
 //! An open connection to a host, and what can be done over it.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use russh::{ChannelOpenFailure, ChannelStream};
+use russh::client::Msg;
+use russh::{Channel, ChannelOpenFailure, ChannelStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::bootstrap::Command;
 use super::channel::{self, Input, Piece, Pieces};
@@ -15,6 +18,9 @@ use super::lines::{End, Lines};
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Host;
+
+/// How long a port of the host may take to accept, at most: it is its own loopback address.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -87,19 +93,22 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Kind::Unreachable`] if the connection is lost, the server refuses to run it, or it ends without
-    /// an exit status. A status other than 0 is not an error here.
+    /// [`Kind::Unreachable`] if the connection is lost, the server refuses to run it, says nothing for as long as the
+    /// command allows, or it ends without an exit status. A status other than 0 is not an error here.
     pub async fn exec(&self, command: &Command, stdin: Vec<u8>) -> Result<Output> {
-        let mut pieces = self.start(command, stdin).await?;
+        let (mut pieces, session) = self.start(command, stdin).await?;
         let (mut stdout, mut stderr, mut end) = (Vec::new(), Vec::new(), End::default());
-        while let Some(piece) = pieces.next().await {
+        let limit = command.silence();
+        loop {
+            let piece = timeout(limit, pieces.next()).await.map_err(|_| session.silent(limit))?;
+            let Some(piece) = piece else { break };
             match end.note(piece) {
                 Some(Piece::Out(bytes)) => stdout.extend_from_slice(&bytes),
                 Some(Piece::Err(bytes)) => stderr.extend_from_slice(&bytes),
                 _ => {}
             }
         }
-        let status = exit_status(self, &end)?;
+        let status = exit_status(&session, &end)?;
         Ok(Output { stdout, stderr, status })
     }
 
@@ -109,40 +118,82 @@ impl Session {
     ///
     /// As [`Session::exec`].
     pub async fn stream(&self, command: &Command, stdin: Vec<u8>) -> Result<Lines> {
-        Ok(Lines::new(self.start(command, stdin).await?, self.clone()))
+        let (pieces, session) = self.start(&command.clone().announced(), stdin).await?;
+        Ok(Lines::new(pieces, session, command.silence()))
     }
 
-    async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<Pieces> {
+    async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<(Pieces, Session)> {
         let input = if stdin.is_empty() { Input::Nothing } else { Input::All(stdin) };
         let line = command.line(matches!(input, Input::All(_)))?;
-        let channel = self.0.handle.channel_open_session().await.map_err(|error| match error {
-            russh::Error::ChannelOpenFailure(_) => self
-                .error("run a command")
-                .cause("the server opens no further channel for it")
-                .hint("sshd's MaxSessions may be too low: 10 is its default."),
-            error => self.lost("run a command", &error),
-        })?;
+        let (channel, session) = self.channel().await?;
         // The reply is not waited for: a refusal comes as a message before the channel's end.
-        channel.exec(true, line).await.map_err(|error| self.lost("run a command", &error))?;
+        channel.exec(true, line).await.map_err(|error| session.lost("run a command", &error))?;
         let (pieces, _, _) = channel::drive(channel, input);
-        Ok(pieces)
+        Ok((pieces, session))
+    }
+
+    /// A channel for a command. Where sshd's `MaxSessions` allows no further one over this connection, it is over
+    /// another one beside it.
+    async fn channel(&self) -> Result<(Channel<Msg>, Session)> {
+        if let Some(channel) = self.try_channel().await? {
+            return Ok((channel, self.clone()));
+        }
+        // Held while connecting, so that two commands at once do not make more connections than they need.
+        let mut beside = self.0.beside.lock().await;
+        beside.retain(|session| !session.0.handle.is_closed());
+        for session in beside.iter() {
+            if let Some(channel) = session.try_channel().await? {
+                return Ok((channel, session.clone()));
+            }
+        }
+        let origin = &self.0.origin;
+        let another = Self::connect_from(&origin.host, &origin.options, &origin.around).await?;
+        let channel = another.try_channel().await?.ok_or_else(|| {
+            self.error("run a command")
+                .cause("the host's sshd opens no session for it, not even over a connection of its own")
+                .hint("`MaxSessions` in /etc/ssh/sshd_config must be at least 1: see `sshd -T | grep -i maxsessions` there, and reload sshd.")
+        })?;
+        beside.push(another.clone());
+        Ok((channel, another))
+    }
+
+    /// None where the server opens no further one.
+    async fn try_channel(&self) -> Result<Option<Channel<Msg>>> {
+        // As long as a step of the login: it is sshd's work alone.
+        let limit = self.0.origin.options.connect_timeout;
+        match timeout(limit, self.0.handle.channel_open_session()).await {
+            Ok(Ok(channel)) => Ok(Some(channel)),
+            Ok(Err(russh::Error::ChannelOpenFailure(_))) => Ok(None),
+            Ok(Err(error)) => Err(self.lost("run a command", &error)),
+            Err(_) => Err(self
+                .error("run a command")
+                .cause(format!("sshd opened no channel within {} s", limit.as_secs()))
+                .hint("The host may be overloaded: look at its load, memory and disk.")),
+        }
     }
 
     /// A byte stream to `port` of the host's 127.0.0.1: one round trip.
     ///
     /// # Errors
     ///
-    /// [`Kind::Unreachable`] if nothing listens there, if sshd forbids forwarding, or if the connection
-    /// is lost.
+    /// [`Kind::Unreachable`] if nothing listens there, if sshd forbids forwarding (see
+    /// [`Session::prohibited`]), if the port does not accept in time, or if the connection is lost.
     pub async fn forward(&self, port: u16) -> Result<Forwarded> {
         let doing = format!("forward to port {port} of the host");
-        let open =
-            self.0.handle.channel_open_direct_tcpip("127.0.0.1", u32::from(port), "127.0.0.1", 0).await;
+        let open = self.0.handle.channel_open_direct_tcpip("127.0.0.1", u32::from(port), "127.0.0.1", 0);
+        let limit = FORWARD_TIMEOUT.min(self.0.origin.options.connect_timeout);
+        let open = timeout(limit, open).await.map_err(|_| {
+            self.error(&doing)
+                .cause(format!("127.0.0.1:{port} there accepts no connection within {} s", limit.as_secs()))
+                .hint("What listens there hangs, or a firewall on the host drops its own loopback traffic.")
+        })?;
         let channel = open.map_err(|error| match error {
-            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => self
-                .error(&doing)
-                .cause("the host's sshd forbids forwarding")
-                .hint("Set `AllowTcpForwarding local` (and no PermitOpen against it) in /etc/ssh/sshd_config, then reload sshd."),
+            russh::Error::ChannelOpenFailure(ChannelOpenFailure::AdministrativelyProhibited) => {
+                self.0.prohibited.lock().unwrap_or_else(PoisonError::into_inner).insert(port);
+                self.error(&doing)
+                    .cause("the host's sshd forbids forwarding")
+                    .hint("Set `AllowTcpForwarding local` (and no PermitOpen against it) in /etc/ssh/sshd_config, then reload sshd.")
+            }
             russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed) => {
                 self.error(&doing).cause(format!("nothing listens on 127.0.0.1:{port} there"))
             }
@@ -153,6 +204,25 @@ impl Session {
         })?;
         let (pieces, closed, writer) = channel::drive(channel, Input::Nothing);
         Ok(Forwarded::new(pieces, closed, writer, self.clone()))
+    }
+
+    /// The ports that sshd refused to forward to, whatever listens there: its configuration or the key's options
+    /// forbid it.
+    #[must_use]
+    pub fn prohibited(&self) -> BTreeSet<u16> {
+        self.0.prohibited.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The name that we logged in with.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.0.target.user
+    }
+
+    /// The command that tries the same login by hand, for a hint: it prints nothing where all is well.
+    #[must_use]
+    pub fn by_hand(&self) -> String {
+        self.0.target.by_hand()
     }
 
     /// The wire to a host behind this one. Errors: a fragment.
@@ -186,10 +256,23 @@ impl Session {
             connect::disconnect(&self.0.handle).await;
             self.closed().await;
         };
-        let _ = tokio::time::timeout(GOODBYE, goodbye).await;
+        let _ = timeout(GOODBYE, goodbye).await;
+        for session in std::mem::take(&mut *self.0.beside.lock().await) {
+            Box::pin(session.close()).await;
+        }
         if let Some(jump) = &self.0.jump {
             Box::pin(jump.close()).await;
         }
+    }
+
+    /// The error of a command that has said nothing for `limit`.
+    pub(super) fn silent(&self, limit: Duration) -> Error {
+        self.error("run a command")
+            .cause(format!("the host has said nothing for {} s", limit.as_secs()))
+            .hint(format!(
+                "What the login shell runs may wait for something, or the host is overloaded. Try: {}",
+                self.0.target.by_hand()
+            ))
     }
 
     fn error(&self, doing: &str) -> Error {

@@ -20,6 +20,18 @@ pub(super) struct Surroundings {
     pub config: Option<PathBuf>,
     /// Whether somebody sits there to be asked for a passphrase.
     pub terminal: bool,
+    /// The name of the operator's machine.
+    pub machine: Option<String>,
+    /// The value of an environment variable.
+    pub variable: fn(&str) -> Option<String>,
+}
+
+/// The name that this system's list of users has for the user who runs this.
+fn login_name() -> Option<String> {
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let ours = rustix::process::getuid().as_raw().to_string();
+    let mut lines = users.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    lines.find(|fields| fields.get(2) == Some(&ours.as_str())).map(|fields| fields[0].to_owned())
 }
 
 impl Surroundings {
@@ -28,11 +40,19 @@ impl Surroundings {
         let filled = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         Self {
             home: filled("HOME").map(PathBuf::from),
-            user: filled("USER").or_else(|| filled("LOGNAME")).and_then(|user| user.into_string().ok()),
+            user: filled("USER")
+                .or_else(|| filled("LOGNAME"))
+                .and_then(|user| user.into_string().ok())
+                .or_else(login_name),
             agent: filled("SSH_AUTH_SOCK").map(PathBuf::from),
             client: Some(OsString::from("ssh")),
             config: None,
             terminal: std::io::stdin().is_terminal(),
+            machine: ["/proc/sys/kernel/hostname", "/etc/hostname"]
+                .iter()
+                .find_map(|file| std::fs::read_to_string(file).ok())
+                .map(|name| name.trim().to_owned()),
+            variable: |name| env::var(name).ok(),
         }
     }
 

@@ -58,8 +58,8 @@ async fn a_host_that_does_not_answer() {
     insta::assert_snapshot!(machine.told(&connected.err().unwrap(), &[port]), @r"
     Unreachable on vps
     failed to connect to USER@127.0.0.1:PORT
-      no answer within 1 s
-    hint: Is the host up, and does a firewall let this machine reach its SSH port?
+      a connection was made, but the SSH handshake was not over within 1 s
+    hint: The host may be overloaded, or what listens on that port is not an SSH server.
     hint: OpenSSH's client is not installed here, so ~/.ssh/config was not read: the inventory alone counts.
     ");
 }
@@ -105,7 +105,7 @@ async fn a_changed_key() {
       DIR/inventory/lab.known_hosts:2 knows the ssh-ed25519 key SHA256:zbv/nU7iZdO0fB0DalMI70dP6/yFD8sctXvvW4+OokY
     hint: Somebody may be in the middle of this connection. Nothing was sent to the host.
     hint: Compare the fingerprint at the host's console: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub
-    hint: If the host was reinstalled, remove DIR/inventory/lab.known_hosts:2 and then: provision trust lab
+    hint: If the host was reinstalled, and the fingerprint is the one there: provision trust lab
     ");
 }
 
@@ -152,6 +152,7 @@ async fn a_login_that_is_refused() {
       DIR/home/.ssh/id_ed25519 (ssh-ed25519 SHA256:vxu9sT7+WkqIPG3kOwohja2DmYBjKw903FLEcS+Xb6o): refused
       the host would take: none, password, publickey, hostbased, keyboard-interactive
     hint: The public half of one of the keys must be in ~/.ssh/authorized_keys of USER on the host.
+    hint: Why it refused a key is in sshd's log on the host: journalctl -u ssh -n 20
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     ");
 }
@@ -167,6 +168,7 @@ async fn a_key_file_that_is_missing() {
     failed to log in to USER@127.0.0.1:PORT
       there is no key to log in with
       DIR/id: no such file
+      the host would take: password, publickey, hostbased, keyboard-interactive
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     ");
 }
@@ -182,6 +184,7 @@ async fn an_encrypted_key_and_nobody_to_ask() {
     failed to log in to USER@127.0.0.1:PORT
       there is no key to log in with
       DIR/id: encrypted, and there is no terminal to ask for its passphrase
+      the host would take: password, publickey, hostbased, keyboard-interactive
     hint: Load the key into an agent: eval "$(ssh-agent)" && ssh-add KEY
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     "#);
@@ -202,6 +205,7 @@ async fn an_agent_that_is_not_there() {
       DIR/id (ssh-ed25519 SHA256:4A9jyZBOhnKZvcGQ6TRFbf5Gymb41AfYvYaVmWHD+G4): refused
       the host would take: none, password, publickey, hostbased, keyboard-interactive
     hint: The public half of one of the keys must be in ~/.ssh/authorized_keys of USER on the host.
+    hint: Why it refused a key is in sshd's log on the host: journalctl -u ssh -n 20
     hint: Set `identity_file:` and `user:` for the host in the inventory, or add the key to ssh-agent.
     ");
 }

@@ -1,6 +1,9 @@
 //! Tests over a wire: an in-process server, a real sshd, real login shells.
 
+mod agent;
+mod configuration;
 mod errors;
+mod limits;
 mod real;
 mod server;
 mod shells;
@@ -44,6 +47,8 @@ impl Machine {
             client: None,
             config: None,
             terminal: false,
+            machine: None,
+            variable: |_| None,
         };
         let machine = Self { dir, around };
         machine.write_key("id", &key(1));

@@ -1,48 +1,20 @@
 //! Against OpenSSH's own server, agent and keys.
 
 use std::path::Path;
-use std::process::{Child, Command as Process, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command as Process;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
+use super::agent::Agent;
 use super::sshd::Sshd;
 use super::{Machine, host, key, known_line, user};
 use crate::ssh::{Command, Line, connect};
 
-fn keygen(args: &[&str], dir: &Path) {
+pub(super) fn keygen(args: &[&str], dir: &Path) {
     let output = Process::new("ssh-keygen").args(args).current_dir(dir).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// An agent that holds `key`; stopped when dropped.
-struct Agent(Child);
-
-impl Agent {
-    fn start(machine: &mut Machine, key: &str) -> Self {
-        let socket = machine.path("agent.sock");
-        let child =
-            Process::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap();
-        let agent = Self(child);
-        let begin = Instant::now();
-        while std::os::unix::net::UnixStream::connect(&socket).is_err() {
-            assert!(begin.elapsed() < Duration::from_secs(10), "no agent");
-            std::thread::yield_now();
-        }
-        let added =
-            Process::new("ssh-add").arg(machine.path(key)).env("SSH_AUTH_SOCK", &socket).output().unwrap();
-        assert!(added.status.success(), "{}", String::from_utf8_lossy(&added.stderr));
-        machine.around.agent = Some(socket);
-        agent
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[tokio::test]
@@ -181,6 +153,12 @@ async fn a_host_behind_a_jump_host_is_reached_and_both_keys_are_checked() {
     session.close().await;
     machine.known(&(known_line(gate.port, &key(8)) + &known_line(sshd.port, &key(3))));
     assert_eq!(machine.refused(&behind).await.causes()[0], "the host's key has changed");
+    // A jump host whose key has changed is what trusting is about, too.
+    machine.known(&(known_line(gate.port, &key(3)) + &known_line(sshd.port, &key(9))));
+    assert_eq!(machine.refused(&behind).await.causes()[0], "the host's key has changed");
+    let offered = connect::look(&behind, &machine.options(), &machine.around).await.unwrap();
+    assert_eq!(offered.name, format!("[127.0.0.1]:{}", gate.port));
+    assert!(matches!(offered.standing, crate::ssh::Standing::Changed(_)));
     machine.known(&known_line(sshd.port, &key(9)));
     assert!(machine.refused(&behind).await.causes()[0].contains("is not known"));
     // Trusting goes hop by hop.

@@ -25,6 +25,12 @@ pub(super) enum Play {
     HangUp,
     /// Never looks at what comes in and ends with status 0.
     Deaf,
+    /// Never answers to a key.
+    SilentLogin,
+    /// Never answers when a channel is to be opened.
+    SilentOpen,
+    /// Takes a command and says nothing.
+    SilentCommand,
 }
 
 /// How much a forwarded connection is sent, unasked.
@@ -58,6 +64,9 @@ impl server::Handler for Player {
     type Error = russh::Error;
 
     async fn auth_publickey(&mut self, _: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        if self.0 == Play::SilentLogin {
+            std::future::pending::<()>().await;
+        }
         let ours = super::key(1);
         Ok(if key.public_key.key_data() == ours.public_key().key_data() {
             Auth::Accept
@@ -72,6 +81,9 @@ impl server::Handler for Player {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Self::Error> {
+        if self.0 == Play::SilentOpen {
+            std::future::pending::<()>().await;
+        }
         reply.accept().await;
         Ok(())
     }
@@ -89,6 +101,7 @@ impl server::Handler for Player {
         match port {
             1 => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
             2 => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+            3 => std::future::pending::<()>().await,
             _ => {
                 reply.accept().await;
                 tokio::spawn(async move {
@@ -110,6 +123,9 @@ impl server::Handler for Player {
             session.channel_failure(id)?;
             return session.close(id);
         }
+        if self.0 == Play::SilentCommand {
+            return Ok(());
+        }
         session.channel_success(id)?;
         session.data(id, Bytes::from_static(b"out"))?;
         session.extended_data(id, 1, Bytes::from_static(b"err"))?;
@@ -126,7 +142,7 @@ impl server::Handler for Player {
             Play::Killed => session.exit_signal_request(id, Sig::KILL, false, "", "")?,
             Play::HangUp => return Err(russh::Error::Disconnect),
             Play::Deaf => session.exit_status_request(id, 0)?,
-            Play::Refuse => {}
+            _ => {}
         }
         session.close(id)
     }

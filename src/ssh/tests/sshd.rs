@@ -16,7 +16,7 @@ pub(super) struct Sshd {
 }
 
 impl Sshd {
-    /// Starts one that has `host_key` and lets `key(1)` in; `more` is added to its configuration.
+    /// Starts one that has `host_key` and lets `key(1)` in; `more` is put in front of its configuration, where it wins.
     pub(super) fn start(machine: &Machine, name: &str, host_key: &PrivateKey, more: &str) -> Self {
         // Between choosing a free port and listening on it, another test may take it.
         (0..5).find_map(|_| Self::try_start(machine, name, host_key, more)).expect("sshd does not stay up")
@@ -32,8 +32,8 @@ impl Sshd {
         let allowed = super::key(1).public_key().to_openssh().unwrap();
         let allowed = machine.write(&format!("{name}.authorized"), &allowed);
         let config = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
-             UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n{more}\n",
+            "{more}\nListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nStrictModes no\n\
+             UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n",
             host_key.display(),
             allowed.display(),
         );

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::server::{FLOOD, Play, serve};
 use super::{Machine, host, key, known_line};
 use crate::ssh::session::Session;
-use crate::ssh::{Command, Line, connect};
+use crate::ssh::{Command, Line, Standing, connect, record};
 
 async fn session(play: Play) -> (Machine, Session) {
     let machine = Machine::new();
@@ -107,11 +107,37 @@ async fn looking_at_a_key_accepts_nothing() {
     let host = host(port);
     let offered = connect::look(&host, &machine.options(), &machine.around).await.unwrap();
     assert_eq!(offered.line, known_line(port, &key(9)).trim_end());
-    assert!(!offered.known);
+    assert_eq!(offered.standing, Standing::New);
     machine.known(&format!("{}\n", offered.line));
     let offered = connect::look(&host, &machine.options(), &machine.around).await.unwrap();
-    assert!(offered.known);
+    assert_eq!(offered.standing, Standing::Known);
     machine.connect(&host).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_key_is_told_and_takes_the_place_of_the_old_one() {
+    let machine = Machine::new();
+    let port = serve(Play::StatusFirst, vec![key(9)]).await;
+    let host = host(port);
+    let file = machine.path("inventory/lab.known_hosts");
+    let look = async || connect::look(&host, &machine.options(), &machine.around).await.unwrap();
+    machine.write("home/.ssh/known_hosts", &known_line(port, &key(9)));
+    assert!(matches!(look().await.standing, Standing::KnownElsewhere(_)));
+    machine.know(port, &key(3));
+    let offered = look().await;
+    let Standing::Changed(old) = &offered.standing else { panic!("{offered:?}") };
+    assert_eq!(old[0].fingerprint, key(3).fingerprint(russh::keys::HashAlg::Sha256).to_string());
+    assert!(old[0].own && old.len() == 1);
+    record(&file, &offered, true).unwrap();
+    machine.connect(&host).await.unwrap();
+    assert_eq!(look().await.standing, Standing::Known);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    // The old key is of no use any more, whoever has it.
+    machine.known(&format!("{text}{}", known_line(port, &key(3))));
+    let port = serve(Play::StatusFirst, vec![key(3)]).await;
+    let offered = connect::look(&super::host(port), &machine.options(), &machine.around).await.unwrap();
+    assert!(matches!(offered.standing, Standing::Revoked(_)), "{offered:?}");
 }
 
 #[tokio::test]
