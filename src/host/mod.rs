@@ -3,6 +3,7 @@
 //! Never decides: its POSIX sh scripts carry out lists of fixed verbs.
 
 mod activation;
+mod broken;
 mod history;
 mod kept;
 mod listening;

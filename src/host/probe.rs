@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::broken::{Login, broken};
 use super::listening::Listening;
 use super::{lock, scripts};
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::inventory::{Environment, Host};
 use crate::plan::{Container, HostState, ReleaseId};
 use crate::ssh::{Output, Session};
@@ -17,7 +18,7 @@ use crate::ssh::{Output, Session};
 /// Unreachable when root cannot be had or the answer is not a probe's.
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
     let output = scripts::PROBE.exec(session, host, environment, &[], &[]).await?;
-    parse(&output).map_err(|error| error.host(host.name.to_string()))
+    parse(&output, &Login::of(session)).map_err(|error| error.host(host.name.to_string()))
 }
 
 /// The chosen fields of one container, as the probe's format prints them.
@@ -60,12 +61,12 @@ impl Published {
     }
 }
 
-fn parse(output: &Output) -> Result<HostState> {
+fn parse(output: &Output, login: &Login) -> Result<HostState> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     let complete = lines.next() == Some("provision-probe 1") && text.trim_end().ends_with("\nend");
     if !complete {
-        return Err(broken(output));
+        return Err(broken("look at the host", login, output));
     }
     let mut state = HostState::default();
     let mut listening = Listening::default();
@@ -105,7 +106,9 @@ fn parse(output: &Output) -> Result<HostState> {
             "holds" => listening.held(value),
             "interrupted" => state.interrupted = Some(value.to_owned()),
             "holder" => state.holder = Some(lock::holder(value)),
-            "container" => state.containers.push(container(value).ok_or_else(|| broken(output))?),
+            "container" => state
+                .containers
+                .push(container(value).ok_or_else(|| broken("look at the host", login, output))?),
             _ => {}
         }
     }
@@ -136,31 +139,14 @@ fn container(json: &str) -> Option<Container> {
     })
 }
 
-/// What stands where a probe's answer should be: most often sudo's words.
-fn broken(output: &Output) -> Error {
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().last().unwrap_or_default().trim().to_owned();
-    let error = Error::new(Kind::Unreachable, "look at the host");
-    if said.starts_with("sudo:") {
-        return error.cause(said).hint(
-            "The login may not become root without a password. Let it: \
-             `deploy ALL=(ALL) NOPASSWD: ALL` in /etc/sudoers.d/deploy, or log in as root (`user: root, sudo: false`).",
-        );
-    }
-    if output.status == 127 {
-        return error
-            .cause(said)
-            .hint("The host needs sh, base64, gzip and coreutils or busybox; with `sudo: true` also sudo.");
-    }
-    error.cause(format!("its answer is not a probe's (exit status {}): {said}", output.status)).hint(
-        "Something prints into non-interactive logins or the shell is restricted: try `ssh <host> true`.",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::Socket;
+
+    fn login() -> Login {
+        Login { user: "deploy".to_owned(), by_hand: "ssh deploy@vps true".to_owned() }
+    }
 
     fn output(stdout: &str, stderr: &str, status: u32) -> Output {
         Output { stdout: stdout.as_bytes().to_vec(), stderr: stderr.as_bytes().to_vec(), status }
@@ -176,7 +162,7 @@ mod tests {
                     {\"HostIp\":\"::\",\"HostPort\":\"8080\"}],\"81/tcp\":null}}\n\
                     listen 0100007F 0BB9 11\nlisten 00000000000000000000000000000000 238C 12\nholds 77\n\
                     holds 77 12\nend\n";
-        let state = parse(&output(text, "", 0)).unwrap();
+        let state = parse(&output(text, "", 0), &login()).unwrap();
         assert_eq!(state.docker.as_deref(), Some("26.1.5"));
         assert_eq!(state.files["prometheus/a b.yml"], "aa");
         assert_eq!(state.containers[0].name, "x-db-1");
@@ -192,10 +178,10 @@ mod tests {
 
     #[test]
     fn a_cut_answer_and_sudos_refusal_are_errors() {
-        let error = parse(&output("provision-probe 1\nsystemd yes\n", "", 0)).unwrap_err();
-        insta::assert_snapshot!(error, @"look at the host: its answer is not a probe's (exit status 0): ");
-        let error = parse(&output("", "sudo: a password is required\n", 1)).unwrap_err();
-        insta::assert_snapshot!(error, @"look at the host: sudo: a password is required");
+        let error = parse(&output("provision-probe 1\nsystemd yes\n", "", 0), &login()).unwrap_err();
+        insta::assert_snapshot!(error, @"look at the host: the answer of its login is not whole (exit status 0): \"provision-probe 1 / systemd yes\"");
+        let error = parse(&output("", "sudo: a password is required\n", 1), &login()).unwrap_err();
+        insta::assert_snapshot!(error, @r#"look at the host: the host said: "sudo: a password is required""#);
         assert!(error.hints()[0].contains("NOPASSWD"));
     }
 }
