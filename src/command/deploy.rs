@@ -206,6 +206,11 @@ impl Deploy<'_> {
         self.wait_for_lock(&mut reached).await?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
         let (loaded, plan) = self.goal.plan(self.host, &reached.session, &reached.state, self.events).await?;
+        if let (Goal::Kept(..), false) = (self.goal, plan.is_empty()) {
+            // Its checks are known only now: whether they can be asked has to be, before anything is sent.
+            reached.connections.open_for(&loaded.checks).await;
+            reach::may_forward(&reached.session, self.host).await?;
+        }
         if plan.is_empty() {
             clock.done(format!("release {} runs already: nothing to do", plan.release));
         } else {

@@ -18,6 +18,9 @@ use crate::verify::{Connections, Forward, Patience, Run, containers, exposure, r
 /// The pause between two looks at containers that are starting.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How much longer than the probe the streams for the checks are waited for.
+const STREAMS_AFTER_PROBE: Duration = Duration::from_secs(1);
+
 /// A stage that runs: says when it began, and what came of it.
 pub(super) struct Clock<'a> {
     events: &'a event::Sender,
@@ -90,10 +93,39 @@ pub(super) async fn reach(
     let session = connect(environment, host, events).await?;
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let connections = connections(&session);
-    let (state, ()) = tokio::join!(host::probe(&session, host, environment), connections.open_for(checks));
-    let state = state?;
+    let state = {
+        let (probe, streams) = (host::probe(&session, host, environment), connections.open_for(checks));
+        tokio::pin!(probe, streams);
+        let mut opened = false;
+        let state = loop {
+            tokio::select! {
+                state = &mut probe => break state?,
+                () = &mut streams, if !opened => opened = true,
+            }
+        };
+        if !opened {
+            // A port that does not accept must not hold up what needs no stream.
+            let _ = tokio::time::timeout(STREAMS_AFTER_PROBE, streams).await;
+        }
+        state
+    };
+    may_forward(&session, host).await?;
     clock.done(looks(&state));
     Ok(Reached { session, state, connections })
+}
+
+/// Whether sshd let us forward wherever that was tried so far. It costs nothing where it did.
+///
+/// # Errors
+/// Unreachable, with the setting that forbids it.
+pub(super) async fn may_forward(session: &Session, host: &Host) -> Result<()> {
+    let prohibited = session.prohibited();
+    if prohibited.is_empty() {
+        return Ok(());
+    }
+    let error = host::prohibited(session, host, &prohibited).await;
+    session.close().await;
+    Err(error)
 }
 
 /// What was found, in a few words.

@@ -1,9 +1,12 @@
 //! `provision tunnel`: the stack's loopback ports, reachable from this machine until Ctrl-C.
 
+use std::collections::BTreeSet;
+
 use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::project::Loaded;
 use super::{Context, hosts, reach};
 use crate::error::{Error, Result};
 use crate::outcome::ExitCode;
@@ -36,18 +39,21 @@ pub(super) async fn run(
                 .hint(format!("Name one: `--host {}`.", names.join("` or `--host "))));
         };
         let session = reach::connect(&loaded.environment, chosen, &events).await?;
-        Ok((loaded, session))
+        let silent = silent(&loaded, &session).await;
+        reach::may_forward(&session, chosen).await?;
+        Ok((loaded, session, silent))
     }
     .await;
     drop(events);
     reporter.finish().await;
-    let (loaded, session) = opened?;
+    let (loaded, session, silent) = opened?;
     let mut tasks = JoinSet::new();
     for service in loaded.release.services.values() {
         for port in &service.ports {
             let listener = listen(*port).await?;
             let local = listener.local_addr().map_err(|error| cannot_listen(&error))?;
-            reporter.line(&format!("{:<20} http://{local}", service.name));
+            let note = if silent.contains(port) { "  (nothing answers there at the moment)" } else { "" };
+            reporter.line(&format!("{:<20} http://{local}{note}", service.name));
             tasks.spawn(serve(listener, session.clone(), *port));
         }
     }
@@ -60,6 +66,16 @@ pub(super) async fn run(
     }
     session.close().await;
     Ok(ExitCode::Ok)
+}
+
+/// The ports of the stack that cannot be reached on the host; all are tried at once.
+async fn silent(loaded: &Loaded, session: &Session) -> BTreeSet<u16> {
+    let mut tried = JoinSet::new();
+    for port in loaded.release.services.values().flat_map(|service| &service.ports).copied() {
+        let session = session.clone();
+        tried.spawn(async move { session.forward(port).await.is_err().then_some(port) });
+    }
+    tried.join_all().await.into_iter().flatten().collect()
 }
 
 /// The same port here if it is free, else any.

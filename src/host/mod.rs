@@ -4,6 +4,7 @@
 
 mod activation;
 mod broken;
+mod forwarding;
 mod history;
 mod kept;
 mod listening;
@@ -23,6 +24,7 @@ mod texts;
 mod units;
 
 pub use activation::{Activation, Answer, Ended, Order, answer, start};
+pub use forwarding::prohibited;
 pub use history::{Actor, Record, history};
 pub use kept::{Kept, kept, old_checks, running};
 pub use lock::{await_lock, unlock};

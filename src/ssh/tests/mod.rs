@@ -4,6 +4,7 @@ mod agent;
 mod configuration;
 mod errors;
 mod limits;
+mod odd;
 mod real;
 mod server;
 mod shells;

@@ -158,8 +158,87 @@ fn a_changed_host_key_is_always_refused() {
     let line = format!("{host} {} {}\n", words[0], words[1]);
     std::fs::write(lab.path("inventory/lab.known_hosts"), line).unwrap();
     let run = lab.deploy();
-    run.ends_with(3, &["vps", "changed", "inventory/lab.known_hosts:1", "in the middle"]);
+    run.ends_with(
+        3,
+        &["vps", "changed", "inventory/lab.known_hosts:1", "in the middle", "provision trust lab"],
+    );
     lab.is_as_before(&before);
+
+    // That command replaces the key only when it is told to, and with the fingerprint that a person compared.
+    let fingerprint = known_fingerprint(&known);
+    let run = lab.provision(&["trust", "lab", "--fingerprint", &fingerprint]);
+    run.ends_with(2, &["known by another key", "--replace"]);
+    assert!(run.stdout.contains("CHANGED"), "{}", run.stdout);
+    let replace = ["trust", "lab", "--fingerprint", &fingerprint, "--replace", "--leaked"];
+    let run = lab.provision(&replace);
+    run.ends_with(0, &[]);
+    assert!(
+        run.stdout.contains("in place of the old key") && run.stdout.contains("revoked"),
+        "{}",
+        run.stdout
+    );
+    let known = std::fs::read_to_string(lab.path("inventory/lab.known_hosts")).unwrap();
+    assert!(known.starts_with(&format!("@revoked * {} {}\n", words[0], words[1])), "{known}");
+    lab.deploy().ends_with(0, &[]);
+    let run = lab.provision(&["trust", "lab", "--fingerprint", "SHA256:other"]);
+    run.ends_with(2, &["no host of lab shows SHA256:other"]);
+}
+
+/// The fingerprint of the key in a line of `known_hosts`, as `ssh-keygen` has it.
+fn known_fingerprint(known: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("known"), known).unwrap();
+    let output = Command::new("ssh-keygen").arg("-lf").arg(dir.path().join("known")).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.split_whitespace().find(|word| word.starts_with("SHA256:")).unwrap().to_owned()
+}
+
+/// Has sshd on the VPS run with `setting` until it is dropped.
+struct Sshd;
+
+impl Sshd {
+    fn with(setting: &str) -> Self {
+        vps(&format!(
+            "printf '%s\\n' '{setting}' >/etc/ssh/sshd_config.d/00-odd.conf && sshd -t && systemctl reload ssh"
+        ));
+        Self
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        vps("rm -f /etc/ssh/sshd_config.d/00-odd.conf && systemctl reload ssh");
+    }
+}
+
+#[test]
+fn an_sshd_that_does_not_forward_is_named_before_anything_is_sent() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {grafana: 330}");
+    let begun = std::time::Instant::now();
+    for (setting, commands) in [
+        ("AllowTcpForwarding no", [&["deploy", "lab"][..], &["tunnel", "lab"]]),
+        ("PermitOpen 127.0.0.1:5432", [&["plan", "lab"][..], &["verify", "lab"]]),
+    ] {
+        let _sshd = Sshd::with(setting);
+        for command in commands {
+            let named = format!("`{setting}`");
+            lab.provision(command).ends_with(3, &["vps", &named, "sshd_config", "nothing was changed"]);
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    lab.is_as_before(&before);
+}
+
+#[test]
+#[ignore = "a whole deploy; src/ssh/tests/odd.rs has the mechanism: make test-all"]
+fn an_sshd_that_allows_one_session_a_connection_is_deployed_to() {
+    let lab = Lab::take();
+    let _sshd = Sshd::with("MaxSessions 1");
+    lab.edit("inventory/lab.yml", "variables:", "variables:\n  memory: {grafana: 330}");
+    lab.deploy().ends_with(0, &[]);
+    lab.provision(&["status", "lab"]).ends_with(0, &[]);
 }
 
 #[test]
