@@ -20,6 +20,11 @@ const VARIABLE: &str = "PROVISION_IDENTITY";
 /// Where `keygen` writes and others look, below the home folder.
 const DEFAULT: &str = ".config/provision/identity.txt";
 
+/// The most work that a passphrase may take, as the base-2 logarithm of scrypt's rounds: as much as the `age` command accepts
+/// (<https://github.com/FiloSottile/age/blob/main/scrypt.go>). The library's own limit follows from how fast the machine is
+/// at this moment, so on a busy one the file of `age -p` would be refused.
+const MOST_WORK: u8 = 22;
+
 /// Asks for a passphrase; the argument says which.
 pub(super) type Ask = fn(&str) -> Result<SecretString>;
 
@@ -189,9 +194,16 @@ impl Identity {
                 "The identity {source} has a passphrase; where nobody can type it, set {VARIABLE} to a key of its own."
             ))
         })?;
-        let key = age::scrypt::Identity::new(passphrase);
+        let mut key = age::scrypt::Identity::new(passphrase);
+        key.set_max_work_factor(MOST_WORK);
         let text = open::decrypt(decryptor, std::iter::once(&key as &dyn age::Identity), binary.len())
-            .map_err(|_| wrong_passphrase(source))?;
+            .map_err(|error| match error {
+                age::DecryptError::ExcessiveWork { required, .. } => not_an_identity(
+                    source,
+                    &format!("its passphrase takes 2^{required} rounds of scrypt, of at most 2^{MOST_WORK}"),
+                ),
+                _ => wrong_passphrase(source),
+            })?;
         let text = text_of(source, &text)?;
         if text.trim_start().starts_with(open::ARMOR_BEGIN) {
             return Err(not_an_identity(source, "it is encrypted twice"));

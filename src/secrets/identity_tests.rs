@@ -173,6 +173,26 @@ fn a_passphrase_is_asked_for_and_a_wrong_one_refused() {
 }
 
 #[test]
+fn a_passphrase_that_takes_too_much_work_is_not_called_wrong() {
+    let (text, _) = key();
+    let mut passphrase = age::scrypt::Recipient::new("correct horse".into());
+    passphrase.set_work_factor(1);
+    let one = std::iter::once(&passphrase as &dyn age::Recipient);
+    let file = open::encrypt(text.as_bytes(), one, age::armor::Format::Binary).unwrap();
+    // The header's last word but the body: `-> scrypt SALT 1`.
+    let header = String::from_utf8_lossy(&file).into_owned();
+    let line = header.lines().find(|line| line.starts_with("-> scrypt ")).unwrap().to_owned();
+    let more = format!("{} 30", line.rsplit_once(' ').unwrap().0);
+    let at = file.windows(line.len()).position(|window| window == line.as_bytes()).unwrap();
+    let file = [&file[..at], more.as_bytes(), &file[at + line.len()..]].concat();
+    let error = Identity::unlock("key.age", &file, |_| Ok("correct horse".into())).unwrap_err();
+    assert_snapshot!(show(&error), @r"
+    [Usage] read the identity key.age: its passphrase takes 2^30 rounds of scrypt, of at most 2^22
+    → An identity is a file from `provision secrets keygen`, or an SSH private key (ed25519 or RSA).
+    ");
+}
+
+#[test]
 fn the_age_command_and_we_open_each_others_files_under_a_passphrase() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
