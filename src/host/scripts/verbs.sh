@@ -236,9 +236,9 @@ verb_role() { # SERVICE [back]
 			say output "$1" "there is no container $in_container here: the password of role $role is left to whoever has the database"
 			return 0
 		fi
-		if [ "${2:-}" != back ]; then { : >"$records/activation/role.$1" && sync; } || { failed disk "cannot write $records"; return 1; }; fi
 		code=2
 		if [ "$state" = running ]; then
+			if [ "${2:-}" != back ]; then { : >"$records/activation/role.$1" && sync; } || { failed disk "cannot write $records"; return 1; }; fi
 			code=0
 			cat "$run/role@$1/verifier" "$records/releases/$release/files/$sql" |
 				docker_ exec -i "$in_container" psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v "role=$role" 					-U "$superuser" -d "$database" -f - >"$control/role" 2>&1 || code=$?

@@ -1,6 +1,7 @@
 //! The exporter's role: missing, made, and its password changed.
 
-use super::{Lab, RECORDS, vps, wait_for};
+use super::interruptions::until;
+use super::{Lab, RECORDS, try_vps, vps, wait_for};
 use std::time::Duration;
 
 /// A statement as the application's superuser.
@@ -106,6 +107,30 @@ fn a_changed_password_is_changed_by_the_deploy_and_back_where_that_fails_and_sho
     let lab_again = lab.project.path().join("secrets/lab.yml.age");
     std::fs::copy(std::path::Path::new(super::ROOT).join("secrets/lab.yml.age"), lab_again).unwrap();
     lab.deploy().ends_with(0, &[]);
+}
+
+#[test]
+fn a_changed_password_while_the_database_is_stopped_changes_nothing() {
+    let lab = Lab::take();
+    let before = lab.snapshot();
+    let kept = verifier();
+    lab.provision(&["secrets", "set", "lab", "postgres_exporter_password", "--generate"]).ends_with(0, &[]);
+    vps("docker stop koprogo-postgres >/dev/null");
+    let mut child = lab.spawn(&["deploy", "lab"]);
+    until(&mut child, "role postgres-exporter");
+    wait_for("the step to be given up", Duration::from_secs(120), || {
+        let log = "/run/provision/koprogo-monitoring.control/log.*";
+        try_vps(&format!("grep -q '^error.role.*koprogo-postgres is exited' {log}")).status.success()
+    });
+    // The old release is proved with the database.
+    vps("docker start koprogo-postgres >/dev/null");
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let answers = || try_vps("docker exec koprogo-postgres pg_isready -q").status.success();
+    wait_for("the database to answer", Duration::from_secs(60), answers);
+    assert_eq!(verifier(), kept);
+    let verifies = || lab.provision(&["verify", "lab", "--timeout", "5s"]).code == 0;
+    wait_for("the old release to be proved", Duration::from_secs(120), verifies);
+    lab.is_as_before(&before);
 }
 
 #[test]
