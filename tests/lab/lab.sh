@@ -18,6 +18,7 @@ PATH=$PATH:/usr/sbin:/sbin
 . "$LAB/lib/secrets.sh"
 . "$LAB/lib/mail.sh"
 . "$LAB/lib/vps.sh"
+. "$LAB/lib/vm.sh"
 . "$LAB/lib/application.sh"
 . "$LAB/lib/project.sh"
 . "$LAB/lib/stamp.sh"
@@ -34,6 +35,8 @@ usage: tests/lab/lab.sh COMMAND
   exec COMMAND...      runs a command in the VPS as root
   status               addresses, ports, what is real and what is a stand-in
   mails                prints the mails that arrived
+  vm COMMAND           a second machine beside a lab that is up, under qemu, with Debian's own kernel: up, down, start,
+                       reboot, power-loss (then start), exec COMMAND..., status; its environment is `vm`
 environment: LAB_BIN_DIR (a folder with the programs `standin` and `backend`, else cargo builds them),
   LAB_NAME (provision-lab), LAB_NET (first three bytes of the network, 10.213.7), LAB_REGISTRY_PORT (5213): with
   other values in another checkout a second lab stands beside the first; LAB_IMAGES: auto (upstream's images where
@@ -44,7 +47,7 @@ EOF
 command=${1:-}
 [ $# -eq 0 ] || shift
 case $command in
-    up | images | down | reset | reboot | exec | status | mails) "lab_$command" "$@" ;;
+    up | images | down | reset | reboot | exec | status | mails | vm) "lab_$command" "$@" ;;
     help | -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

@@ -30,6 +30,7 @@ mod secrets;
 mod status;
 mod tiny;
 mod verify;
+mod vm;
 mod way;
 
 use std::collections::BTreeMap;
@@ -220,11 +221,14 @@ fn copy_of_project() -> tempfile::TempDir {
         let status = Command::new("cp").arg("-r").arg(root.join(folder)).arg(dir.path()).status().unwrap();
         assert!(status.success());
     }
-    let lab = dir.path().join("inventory/lab.yml");
-    let text = std::fs::read_to_string(&lab).unwrap();
     let key = root.join("tests/lab/.state/id_ed25519");
-    let text = text.replace("tests/lab/.state/id_ed25519", key.to_str().unwrap());
-    std::fs::write(lab, text).unwrap();
+    // The virtual machine's is there while that is.
+    for inventory in ["inventory/lab.yml", "inventory/vm.yml"].map(|name| dir.path().join(name)) {
+        if let Ok(text) = std::fs::read_to_string(&inventory) {
+            std::fs::write(inventory, text.replace("tests/lab/.state/id_ed25519", key.to_str().unwrap()))
+                .unwrap();
+        }
+    }
     dir
 }
 

@@ -7,7 +7,7 @@ APPLICATION='koprogo-traefik koprogo-postgres koprogo-backend koprogo-frontend k
 application_up() {
     application_current || {
         say 'starting the application'
-        application_files | in_vps sh -c 'mkdir -p /opt/koprogo && tar -C /opt/koprogo -x'
+        application_files | in_vps sh -c 'mkdir -p /opt/koprogo && tar -C /opt/koprogo -xm'
         logged application in_vps docker compose --project-directory /opt/koprogo/app up -d --quiet-pull --pull always --remove-orphans </dev/null
         wait_for 60 'PostgreSQL answers' in_vps docker exec koprogo-postgres psql -U koprogo -d koprogo_db -c 'SELECT 1'
         exporter_role | logged exporter-role in_vps docker exec -i koprogo-postgres psql -q -v ON_ERROR_STOP=1 -U koprogo -d koprogo_db

@@ -42,6 +42,7 @@ lab_up() {
 
 lab_down() {
     make_state
+    vm_down
     if find_engine; then
         say 'removing the containers and what they kept'
         remove_container "$VPS" "$MAIL" "$REGISTRY"

@@ -20,9 +20,11 @@ STARTED=$(date +%s)
 say() { printf '%4ds  %s\n' "$(($(date +%s) - STARTED))" "$*" >&2; }
 die() { printf 'lab: %s\n' "$*" >&2; exit 1; }
 
-# wait_for SECONDS WHAT COMMAND...: until the command succeeds.
+# wait_for SECONDS WHAT COMMAND...: until the command succeeds. A slow machine is waited for PATIENCE times as long.
+PATIENCE=1
 wait_for() {
-    wait_until=$(($(date +%s) + $1)) wait_limit=$1 wait_what=$2
+    wait_limit=$(($1 * PATIENCE))
+    wait_until=$(($(date +%s) + wait_limit)) wait_what=$2
     shift 2
     until "$@" >/dev/null 2>&1; do
         [ "$(date +%s)" -lt "$wait_until" ] || die "after $wait_limit s still not so: $wait_what (tried: $*)"
