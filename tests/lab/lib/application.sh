@@ -41,7 +41,8 @@ application_files() (
     printf '%s\n' "POSTGRES_IMAGE=$(image_of postgres)" "BACKEND_IMAGE=$(image_of backend)" \
         "TRAEFIK_IMAGE=$(image_of traefik)" "BUSYBOX_IMAGE=$(image_of busybox)" >"$files/app/.env"
     cp -R "$LAB/application/traefik" "$files/app/"
-    old_certificate >"$files/old.tar" 2>/dev/null && tar -C "$files/app/traefik" -xf "$files/old.tar" || new_certificate "$files/app/traefik"
+    { old_certificate >"$files/old.tar" 2>/dev/null && tar -C "$files/app/traefik" -xf "$files/old.tar"; } ||
+        new_certificate "$files/app/traefik"
     rm -f "$files/old.tar"
     secret metrics_token >"$files/app/metrics_token"
     password=$(in_vps cat /opt/koprogo/app/postgres_password </dev/null 2>/dev/null) || password=$(random_word 32)
