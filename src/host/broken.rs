@@ -89,11 +89,14 @@ pub(super) fn broken(doing: &str, login: &Login, output: &Output) -> Error {
             .cause(format!("the host said: {}", words(&stderr)))
             .hint("The host needs sh, base64, gzip and coreutils or busybox; with `sudo: true` also sudo.");
     }
-    let error = error.cause(format!(
-        "the answer of its login is not whole (exit status {}): {}",
-        output.status,
-        words(&stdout)
-    ));
+    let status = output.status;
+    let Some(printed) = quoted(&stdout) else {
+        return error
+            .cause(format!("nothing came of it (exit status {status}); the host said: {}", words(&stderr)))
+            .hint(format!("Try the login by hand; it must print nothing and end with 0: {}", login.by_hand));
+    };
+    let error =
+        error.cause(format!("the answer of its login is not whole (exit status {status}): {printed}"));
     let error = match quoted(&stderr) {
         Some(said) => error.cause(format!("beside it the host said: {said}")),
         None => error,
@@ -170,9 +173,13 @@ mod tests {
           the answer of its login is not whole (exit status 1): "only backups here"
         hint: `ssh deploy@vps true` must print nothing. If it prints this text, a `.bashrc` or `.profile` there prints into logins without a terminal; if it prints it instead of doing what it is told, a ForceCommand in sshd_config or a `command=` in authorized_keys stands in the way.
         "#);
+        insta::assert_snapshot!(told("", "mktemp: cannot create /tmp/x: no space\n", 1), @r#"
+          nothing came of it (exit status 1); the host said: "mktemp: cannot create /tmp/x: no space"
+        hint: Try the login by hand; it must print nothing and end with 0: ssh deploy@vps true
+        "#);
         insta::assert_snapshot!(told("", "", 255), @r"
-          the answer of its login is not whole (exit status 255): nothing
-        hint: `ssh deploy@vps true` must print nothing. If it prints this text, a `.bashrc` or `.profile` there prints into logins without a terminal; if it prints it instead of doing what it is told, a ForceCommand in sshd_config or a `command=` in authorized_keys stands in the way.
+          nothing came of it (exit status 255); the host said: nothing
+        hint: Try the login by hand; it must print nothing and end with 0: ssh deploy@vps true
         ");
     }
 }

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::broken::{Login, broken};
 use super::scripts;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::inventory::{Environment, Host};
 use crate::ssh::Session;
 
@@ -74,9 +75,7 @@ pub async fn history(
     let output = session.exec(&command, Vec::new()).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(text) = text.strip_suffix("end\n") else {
-        return Err(Error::new(Kind::Unreachable, "read the audit log")
-            .host(host.name.to_string())
-            .cause(String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(broken("read the audit log", &Login::of(session), &output).host(host.name.to_string()));
     };
     Ok(text.lines().filter_map(record).collect())
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::broken::{Login, broken};
 use super::history::{self, Record};
 use super::scripts;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::inventory::{Environment, Host};
 use crate::ssh::{Output, Session};
 
@@ -61,9 +62,7 @@ pub async fn status(session: &Session, host: &Host, environment: &Environment) -
     let command = scripts::command(scripts::STATUS, host, environment);
     let output = session.exec(&command, Vec::new()).await?;
     parse(&output).ok_or_else(|| {
-        Error::new(Kind::Unreachable, "ask the host how it is")
-            .host(host.name.to_string())
-            .cause(String::from_utf8_lossy(&output.stderr).trim())
+        broken("ask the host how it is", &Login::of(session), &output).host(host.name.to_string())
     })
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 const LONGEST_LINE: usize = 120 * 1024;
 
 /// How long a host may say nothing, unless the command allows more.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(90);
 
 /// What `/bin/sh` does with its arguments: decode the script and all of its arguments, then run the script.
 ///
@@ -69,7 +69,7 @@ impl Command {
         self
     }
 
-    /// How long the host may say nothing while the command runs; a minute is given. A host's scripts have limits of
+    /// How long the host may say nothing while the command runs; 90 seconds are given. A host's scripts have limits of
     /// their own for what they wait for, so this is for what comes before them: a login shell that sleeps.
     #[must_use]
     pub fn silent_for(mut self, limit: Duration) -> Self {
