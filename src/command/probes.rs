@@ -14,7 +14,7 @@ use crate::plan::check::{Check, Finding, Question, Status};
 use crate::ssh::Session;
 use crate::stack::Verify;
 use crate::verify::test_alert::TestAlert;
-use crate::verify::{Connections, Patience, exposure, overhead, test_alert};
+use crate::verify::{Connections, Patience, exposure, log_drivers, overhead, test_alert};
 
 /// How long CPU time is watched.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -41,6 +41,9 @@ impl Probes {
         });
         let mut others: Vec<String> = overhead::NAMES.iter().map(|name| (*name).to_owned()).collect();
         others.push(exposure::OUTSIDE.to_owned());
+        if plan::collects_containers(&loaded.release) {
+            others.push(log_drivers::NAME.to_owned());
+        }
         others.extend(alertmanager.as_ref().map(|_| test_alert::NAME.to_owned()));
         Self { checks: plan::probes(&loaded.release, &nonce), nonce, others, alertmanager }
     }
@@ -77,9 +80,13 @@ impl Place<'_> {
     /// `ports` are those of the stack on the host.
     pub(super) async fn run(&self, probes: &Probes, ports: &[u16]) -> Vec<Finding> {
         let overhead = self.overhead(probes).await;
-        let (mut findings, outside, alert) =
-            tokio::join!(self.questions(probes), self.outside(probes, ports), self.test_alert(probes));
-        findings.extend(outside.into_iter().chain(overhead).chain(alert));
+        let (mut findings, outside, drivers, alert) = tokio::join!(
+            self.questions(probes),
+            self.outside(probes, ports),
+            self.log_drivers(probes),
+            self.test_alert(probes)
+        );
+        findings.extend(outside.into_iter().chain(overhead).chain(drivers).chain(alert));
         findings
     }
 
@@ -160,6 +167,18 @@ impl Place<'_> {
             Err(error) => overhead::NAMES.iter().map(|name| broken(name, "", &error)).collect(),
         };
         findings.into_iter().filter(|f| probes.has(&f.check)).map(|f| self.checked(f)).collect()
+    }
+
+    async fn log_drivers(&self, probes: &Probes) -> Option<Finding> {
+        if !probes.has(log_drivers::NAME) {
+            return None;
+        }
+        let drivers = host::log_drivers(self.session, self.host, &self.loaded.environment).await;
+        let finding = match drivers {
+            Ok(drivers) => log_drivers::judge(&drivers),
+            Err(error) => broken(log_drivers::NAME, "", &error),
+        };
+        Some(self.checked(finding))
     }
 
     async fn test_alert(&self, probes: &Probes) -> Option<Finding> {

@@ -1,5 +1,7 @@
-//! What the probes of `provision verify` do on a host: write a line to be found again, measure the overhead.
+//! What the probes of `provision verify` do on a host: write a line to be found again, measure the overhead, look how
+//! containers log.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::scripts;
@@ -43,6 +45,32 @@ pub async fn overhead(
         .silent_for(window + Duration::from_secs(300));
     let output = session.exec(&command, Vec::new()).await?;
     parse(&output)
+}
+
+/// The log driver of each running container of the host, by its name.
+///
+/// # Errors
+/// Failed, when the answer is not whole.
+pub async fn log_drivers(
+    session: &Session,
+    host: &Host,
+    environment: &Environment,
+) -> Result<BTreeMap<String, String>> {
+    let output = session.exec(&scripts::command(scripts::LOG_DRIVERS, host, environment), Vec::new()).await?;
+    drivers(&output)
+}
+
+fn drivers(output: &Output) -> Result<BTreeMap<String, String>> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut lines = text.lines();
+    if lines.next() != Some("provision-log-drivers 1") || !text.trim_end().ends_with("\nend") {
+        return Err(failed("look how the containers log", output));
+    }
+    let one = |line: &str| {
+        let (name, driver) = line.strip_prefix("driver ")?.split_once(' ')?;
+        Some((name.to_owned(), driver.to_owned()))
+    };
+    Ok(lines.filter_map(one).collect())
 }
 
 fn parse(output: &Output) -> Result<Usage> {
@@ -95,6 +123,16 @@ mod tests {
             (2, 100, 5000, 4096)
         );
         assert!((usage.seconds - 10.03).abs() < 1e-9);
+    }
+
+    #[test]
+    fn each_containers_driver_is_read() {
+        let text = "provision-log-drivers 1\ndriver koprogo-backend journald\ndriver loki json-file\nend\n";
+        let found = drivers(&output(text)).unwrap();
+        assert_eq!((found["koprogo-backend"].as_str(), found["loki"].as_str()), ("journald", "json-file"));
+        assert!(drivers(&output("provision-log-drivers 1\nend\n")).unwrap().is_empty());
+        let error = drivers(&output("provision-log-drivers 1\ndriver a local\n")).unwrap_err();
+        insta::assert_snapshot!(error, @"look how the containers log: exit status 1: sh: no such file");
     }
 
     #[test]

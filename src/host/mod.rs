@@ -29,7 +29,7 @@ pub use history::{Actor, Record, history};
 pub use kept::{Kept, kept, old_checks, running};
 pub use lock::{await_lock, unlock};
 pub use logs::logs;
-pub use measure::{overhead, write_line};
+pub use measure::{log_drivers, overhead, write_line};
 pub use probe::probe;
 pub use role::apply_role;
 pub use scripts::installed;

@@ -64,6 +64,10 @@ pub(super) const CANARY: &str = concat!(include_str!("scripts/lib.sh"), include_
 pub(super) const OVERHEAD: &str =
     concat!(include_str!("scripts/lib.sh"), include_str!("scripts/overhead.sh"));
 
+/// Says how each container logs.
+pub(super) const LOG_DRIVERS: &str =
+    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/log-drivers.sh"));
+
 /// The scripts that a host keeps in `.provision/bin`, by name.
 #[must_use]
 pub fn installed() -> BTreeMap<&'static str, String> {

@@ -84,6 +84,12 @@ pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
     checks
 }
 
+/// Whether a service of the release reads what the host's containers log.
+#[must_use]
+pub fn collects_containers(release: &Release) -> bool {
+    collected(release).iter().any(|job| job == "docker")
+}
+
 /// The jobs under which a collector of the release sends what containers and the journal say: whoever reads
 /// them mounts where they are.
 fn collected(release: &Release) -> Vec<String> {

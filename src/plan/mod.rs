@@ -26,7 +26,7 @@ mod values;
 
 pub use bundle::{Bundle, archive};
 pub use changes::{Changes, FileChange, ImageChange, SecretChange, ServiceChange};
-pub use checks::{PANELS, after, checks, probes};
+pub use checks::{PANELS, after, checks, collects_containers, probes};
 pub use fits::{Unfit, unfit};
 pub use labels::{Generated, OVERRIDE_FILE, ReleaseId, generate};
 pub use make::{Plan, make};

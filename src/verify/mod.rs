@@ -11,6 +11,7 @@ pub mod containers;
 pub mod exposure;
 pub mod grafana;
 pub mod http;
+pub mod log_drivers;
 pub mod loki;
 pub mod overhead;
 pub mod panels;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Lab, Run, container, try_vps, vps, wait_for};
+use super::{Lab, Run, asked, container, percent_encoded, try_vps, vps, wait_for};
 
 /// The line of a check in the table.
 fn line<'a>(run: &'a Run, check: &str) -> &'a str {
@@ -30,7 +30,14 @@ fn probes_hold() {
     let run =
         lab.provision(&["verify", "lab", "--probes", "--skip", "grafana.panels", "--skip", "loki.canary"]);
     run.ends_with(0, &[]);
-    for check in ["exposure.inside", "exposure.outside", "overhead.memory", "overhead.cpu", "overhead.disk"] {
+    for check in [
+        "exposure.inside",
+        "exposure.outside",
+        "logs.drivers",
+        "overhead.memory",
+        "overhead.cpu",
+        "overhead.disk",
+    ] {
         holds(&run, check);
     }
     assert!(line(&run, "exposure.outside").contains("9090"));
@@ -169,9 +176,56 @@ fn a_line_written_on_the_host_is_found_again_as_long_as_somebody_collects() {
     assert!(line(&run, "loki.canary").contains("found under the job docker and journal"), "{}", run.stdout);
     vps("docker stop koprogo-monitoring-alloy-1");
     let run = lab.provision(&["verify", "lab", "--only", "loki.canary", "--timeout", "5s"]);
-    vps("docker start koprogo-monitoring-alloy-1");
     run.ends_with(7, &[]);
     fails(&run, "loki.canary", "is not found under the job docker nor journal");
+    flood();
+    vps("docker start koprogo-monitoring-alloy-1");
+    // What waited arrives whole, each line once and ending where its text does.
+    wait_for("every line of the flood", Duration::from_secs(90), || lines_of_the_flood() >= 30_000);
+    assert_eq!(lines_of_the_flood(), 30_000);
+    vps("docker rm -f flood");
+    start_flood("--log-driver local", "sleep 3600");
+    let run = lab.provision(&["verify", "lab", "--only", "logs.drivers"]);
+    vps("docker rm -f flood");
+    run.ends_with(7, &[]);
+    fails(&run, "logs.drivers", "flood (local)");
+}
+
+/// A container that has written 30,000 lines and stays.
+fn flood() {
+    start_flood(
+        "--log-driver json-file --log-opt max-size=50m --log-opt tag='{{.Name}}'",
+        "i=0; while [ $i -lt 30000 ]; do i=$((i+1)); \
+         echo \"line $i: a container that writes very much in very little time, of the flood\"; done; sleep 3600",
+    );
+    wait_for("the flood to be written", Duration::from_secs(60), || {
+        vps("docker logs --tail 1 flood 2>&1").contains("line 30000:")
+    });
+}
+
+fn start_flood(logging: &str, script: &str) {
+    let image = vps("docker inspect --format '{{.Config.Image}}' koprogo-monitoring-prometheus-1");
+    vps(&format!("docker run -d --name flood {logging} --entrypoint sh {} -c '{script}'", image.trim()));
+}
+
+fn lines_of_the_flood() -> u64 {
+    let query = "sum(count_over_time({container=\"flood\"} |~ `of the flood$` [1h]))";
+    let answer = asked(&format!("http://loki:3100/loki/api/v1/query?query={}", percent_encoded(query)));
+    let value = answer["data"]["result"][0]["value"][1].as_str();
+    value.map_or(0, |value| value.parse().unwrap())
+}
+
+/// Whoever reads a service's log for what is wrong must not find what we did.
+#[test]
+fn a_verify_leaves_no_error_in_the_log_of_what_it_asks() {
+    let lab = Lab::take();
+    let since = vps("date -u +%Y-%m-%dT%H:%M:%S");
+    lab.provision(&["verify", "lab"]).ends_with(0, &[]);
+    for service in ["grafana", "loki", "prometheus"] {
+        let log = vps(&format!("docker logs --since {}Z koprogo-monitoring-{service}-1 2>&1", since.trim()));
+        let errors: Vec<&str> = log.lines().filter(|line| line.contains("level=error")).collect();
+        assert!(errors.is_empty(), "{service}: {errors:#?}");
+    }
 }
 
 /// Runs a command as a step of a workflow.
