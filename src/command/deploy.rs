@@ -86,8 +86,11 @@ impl Goal {
     /// Connects and looks.
     pub(super) async fn reach(&self, host: &Host, events: &event::Sender) -> Result<Reached> {
         match self {
-            Goal::Project(loaded) => reach::reach(&loaded.environment, &loaded.checks, host, events).await,
-            Goal::Kept(base, _) => reach::reach(&base.environment, &[], host, events).await,
+            Goal::Project(loaded) => {
+                let value = |name: &str| loaded.secrets.get(name).cloned();
+                reach::reach(&loaded.environment, &loaded.checks, &value, host, events).await
+            }
+            Goal::Kept(base, _) => reach::reach(&base.environment, &[], &|_| None, host, events).await,
         }
     }
 }

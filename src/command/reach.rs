@@ -80,13 +80,15 @@ pub(super) struct Reached {
     pub connections: Connections<OverSsh>,
 }
 
-/// Connects, probes, and opens the streams of `checks` at the same time: what costs is round trips.
+/// Connects, probes, and at the same time opens the streams of `checks` and tries their logins: what costs is round
+/// trips. `value` gives a secret by its name.
 ///
 /// # Errors
 /// Those of connection and probe.
 pub(super) async fn reach(
     environment: &Environment,
     checks: &[Check],
+    value: &(dyn Fn(&str) -> Option<SecretString> + Sync),
     host: &Host,
     events: &event::Sender,
 ) -> Result<Reached> {
@@ -94,7 +96,11 @@ pub(super) async fn reach(
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let connections = connections(&session);
     let state = {
-        let (probe, streams) = (host::probe(&session, host, environment), connections.open_for(checks));
+        let probe = host::probe(&session, host, environment);
+        let streams = async {
+            connections.open_for(checks).await;
+            connections.log_in_for(checks, value).await;
+        };
         tokio::pin!(probe, streams);
         let mut opened = false;
         let state = loop {

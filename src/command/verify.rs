@@ -256,7 +256,8 @@ async fn look(
     };
     match against {
         Against::Files(loaded) => {
-            let reached = reach::reach(environment, &loaded.checks, host, events).await?;
+            let value = |name: &str| loaded.secrets.get(name).cloned();
+            let reached = reach::reach(environment, &loaded.checks, &value, host, events).await?;
             let loaded = loaded.on(&reached.state)?;
             let current = reached.state.current.clone().ok_or_else(nothing)?;
             crate::plan::networks(&loaded.release, &reached.state)?;
@@ -278,7 +279,10 @@ async fn look(
             let (state, kept, ()) = tokio::join!(
                 host::probe(&session, host, environment),
                 host::running(&session, host, environment),
-                connections.open_for(&likely)
+                async {
+                    connections.open_for(&likely).await;
+                    connections.log_in_for(&likely, &|name| base.secrets.get(name).cloned()).await;
+                }
             );
             let state = state?;
             clock.done(reach::looks(&state));

@@ -160,6 +160,18 @@ fn through_proxy(
     proxied::judge(service, user, password, &given)
 }
 
+/// Whether a check asks nothing but whether it is let in.
+#[must_use]
+pub fn is_login(check: &Check) -> bool {
+    matches!(check.question, Question::GrafanaLogin { .. })
+}
+
+/// What it asks.
+#[must_use]
+pub fn login() -> Ask {
+    Ask { path: grafana::USER.to_owned(), body: None }
+}
+
 /// The user whom a check logs in.
 #[must_use]
 pub fn user(check: &Check) -> Option<&str> {

@@ -1,20 +1,35 @@
 //! The connections to the services of one host.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::{self, Answers, Next};
 use super::http::{Answer, Connection, HttpError, Request};
-use super::join;
 use super::run::Forward;
+use super::{grafana, join};
 use crate::plan::check::Check;
 
 /// The longest that one question may take, opening included.
 const ATTEMPT: Duration = Duration::from_secs(10);
+
+/// The longest that a login may take which is tried while the host is looked at.
+const AHEAD: Duration = Duration::from_secs(2);
+
+/// What a login was answered. Each is tried once: a service that is asked again and again with a wrong password shuts
+/// its door for the right one too.
+type Login = Arc<OnceCell<Answer>>;
+
+/// What a login came to that may come to something else when it is tried again.
+enum Unsure {
+    Answer(Answer),
+    Silence(Silence),
+}
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +49,8 @@ pub struct Connections<F: Forward> {
     forward: F,
     /// Those that wait for a question, by port.
     waiting: Mutex<BTreeMap<u16, Vec<Waiting<F::Stream>>>>,
+    /// By port and user.
+    logins: Mutex<BTreeMap<(u16, String), Login>>,
 }
 
 enum Waiting<S> {
@@ -45,7 +62,50 @@ enum Waiting<S> {
 impl<F: Forward> Connections<F> {
     /// None yet; `forward` opens them.
     pub fn new(forward: F) -> Self {
-        Self { forward, waiting: Mutex::default() }
+        Self { forward, waiting: Mutex::default(), logins: Mutex::default() }
+    }
+
+    /// Tries the logins of `checks`, each once, so that no check has to wait for that. `value` gives a secret by its
+    /// name. What does not answer soon is tried again when it is asked.
+    pub async fn log_in_for(&self, checks: &[Check], value: &(dyn Fn(&str) -> Option<SecretString> + Sync)) {
+        let logins = checks.iter().filter_map(|check| {
+            let (user, secret) = (ask::user(check)?, check.secret()?);
+            Some((check.port(), (user.to_owned(), value(secret)?)))
+        });
+        let once: BTreeMap<_, _> = logins.map(|(port, login)| ((port, login.0.clone()), login)).collect();
+        let deadline = Instant::now() + AHEAD;
+        join::all(once.into_iter().map(|((port, _), login)| async move {
+            // Whoever needs it asks again.
+            let _ = self.login(port, &login, deadline).await;
+        }))
+        .await;
+    }
+
+    /// What the service at `port` answers to a login. Whether it lets in is asked once; what is neither a yes nor a no
+    /// is not kept.
+    pub(super) async fn login(
+        &self,
+        port: u16,
+        login: &(String, SecretString),
+        deadline: Instant,
+    ) -> Result<Answer, Silence> {
+        let cell = Arc::clone(self.lock_logins().entry((port, login.0.clone())).or_default());
+        let answer = cell
+            .get_or_try_init(|| async {
+                let (path, host) = (grafana::USER.to_owned(), format!("127.0.0.1:{port}"));
+                let request = Request { path, host, basic_auth: Some(login.clone()), body: None };
+                match self.ask(port, &request, deadline).await {
+                    Ok(answer) if matches!(answer.status, 200 | 401 | 403) => Ok(answer),
+                    Ok(answer) => Err(Unsure::Answer(answer)),
+                    Err(silence) => Err(Unsure::Silence(silence)),
+                }
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.clone()),
+            Err(Unsure::Answer(answer)) => Ok(answer),
+            Err(Unsure::Silence(silence)) => Err(silence),
+        }
     }
 
     /// Opens, all at once, what the first questions of `checks` need (one a question), so that asking then costs one
@@ -67,9 +127,10 @@ impl<F: Forward> Connections<F> {
         .await;
     }
 
-    /// Closes those to `port`.
+    /// Closes those to `port`, and forgets what logins were answered there: its service is made anew.
     pub fn close(&self, port: u16) {
         self.lock().remove(&port);
+        self.lock_logins().retain(|(other, _), _| *other != port);
     }
 
     /// Asks until there is an answer, the attempt's time is up or `deadline` passes. A connection that waited
@@ -126,6 +187,10 @@ impl<F: Forward> Connections<F> {
 
     fn take(&self, port: u16) -> Option<Waiting<F::Stream>> {
         self.lock().get_mut(&port)?.pop()
+    }
+
+    fn lock_logins(&self) -> MutexGuard<'_, BTreeMap<(u16, String), Login>> {
+        self.logins.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is inside stays whole when a holder panics: lists of connections.

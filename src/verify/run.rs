@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use super::ask::{self, Answers, Next};
 use super::client::{Connections, Silence};
 use super::http::Request;
-use super::join;
 use super::verdict::{Reason, Verdict, see_log};
+use super::{grafana, join};
 use crate::event::{self, Event};
 use crate::plan::check::{Check, Finding, Status};
 
@@ -165,6 +165,19 @@ impl<F: Forward> Run<'_, F> {
         (start, deadline): (Instant, Instant),
     ) -> Result<Verdict, Silence> {
         let mut answers = Answers::new();
+        if let Some(login) = basic_auth {
+            let answer = self.connections.login(check.port(), login, deadline).await?;
+            if ask::is_login(check) {
+                answers.insert(ask::login(), answer);
+            } else if matches!(answer.status, 401 | 403) {
+                return Ok(grafana::login(
+                    &check.service,
+                    &login.0,
+                    check.secret().unwrap_or_default(),
+                    &answer,
+                ));
+            }
+        }
         loop {
             let elapsed = i64::try_from(start.elapsed().as_secs()).unwrap_or(0);
             let now = self.now.checked_add(jiff::SignedDuration::from_secs(elapsed)).unwrap_or(self.now);

@@ -302,8 +302,9 @@ async fn questions_that_do_not_depend_on_each_other_go_over_streams_opened_befor
     drop(connections);
     let (findings, _) = run(&servers, &checks, 60, true).await;
     assert_eq!(findings[0].found, "alertmanager answers, loki answers, prometheus answers");
+    // The login comes before them, over one of their streams.
     assert_eq!(servers.opened(), 6);
-    assert_eq!(servers.asked().len(), 3);
+    assert_eq!(servers.asked().len(), 4);
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,7 +312,8 @@ async fn a_datasource_without_a_health_question_costs_one_more() {
     let servers = Servers::new(vec![(
         3001,
         Box::new(|before, _| match before {
-            0 => Reply::Say(500, r#"{"message":"Plugin unavailable","messageId":"plugin.unavailable"}"#),
+            0 => Reply::Say(200, r#"{"login":"admin"}"#),
+            1 => Reply::Say(500, r#"{"message":"Plugin unavailable","messageId":"plugin.unavailable"}"#),
             _ => Reply::Say(200, r#"{"uid":"alertmanager","type":"alertmanager"}"#),
         }),
     )]);
@@ -326,6 +328,7 @@ async fn a_datasource_without_a_health_question_costs_one_more() {
     let (findings, _) = run(&servers, &checks, 60, true).await;
     assert_eq!(findings[0].found, "alertmanager present; its type has no health question");
     insta::assert_snapshot!(servers.asked().join("\n"), @r"
+    GET /api/user HTTP/1.1
     GET /api/datasources/uid/alertmanager/health HTTP/1.1
     GET /api/datasources/uid/alertmanager HTTP/1.1
     ");
@@ -441,4 +444,55 @@ async fn a_reload_that_is_still_under_way_is_waited_for() {
     let servers = Servers::new(vec![(1, Box::new(late))]);
     let (findings, _) = run(&servers, &[configuration(1, true)], 60, false).await;
     assert_eq!(findings[0].status, Status::Holds, "{findings:?}");
+
+/// Grafana shuts its door after five wrong passwords, for the right one too.
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_tried_once_by_all_checks_of_a_run() {
+    let (user, password) = ("admin".to_owned(), "grafana_password".to_owned());
+    let questions = [
+        Question::GrafanaLogin { port: 3001, user: user.clone(), password: password.clone() },
+        Question::GrafanaDatasources {
+            port: 3001,
+            user: user.clone(),
+            password: password.clone(),
+            uids: vec!["loki".into(), "prometheus".into()],
+            without_health: Vec::new(),
+        },
+        Question::GrafanaDashboards {
+            port: 3001,
+            user: user.clone(),
+            password: password.clone(),
+            uids: vec!["docker".into()],
+        },
+    ];
+    let check = |question| Check { name: "grafana.x".into(), service: "grafana".into(), question };
+    let checks = questions.map(check);
+    let servers = Servers::new(vec![(
+        3001,
+        Box::new(|_, _| Reply::Say(401, r#"{"message":"Invalid username or password"}"#)),
+    )]);
+    let (findings, _) = run(&servers, &checks, 60, true).await;
+    assert_eq!(servers.asked(), ["GET /api/user HTTP/1.1"]);
+    for finding in &findings {
+        assert_eq!(finding.status, Status::Fails);
+        assert_eq!(finding.found, "grafana: 401 for the user admin, Invalid username or password");
+    }
+    // The panels, which are asked after the checks, know it from them; after Grafana was made anew it is tried anew.
+    let (events, _received) = mpsc::unbounded_channel();
+    let connections = Connections::new(&servers);
+    let again = Run {
+        host: "vps",
+        connections: &connections,
+        login: &|_| Some(SecretString::from("hunter2")),
+        deadline: Instant::now() + Duration::from_secs(60),
+        once: false,
+        now: Timestamp::UNIX_EPOCH,
+        events: &events,
+    };
+    connections.log_in_for(&checks, &|_| Some(SecretString::from("hunter2"))).await;
+    again.checks(&checks).await;
+    assert_eq!(servers.asked().len(), 2);
+    connections.close(3001);
+    again.checks(&checks).await;
+    assert_eq!(servers.asked().len(), 3);
 }
