@@ -444,6 +444,7 @@ async fn a_reload_that_is_still_under_way_is_waited_for() {
     let servers = Servers::new(vec![(1, Box::new(late))]);
     let (findings, _) = run(&servers, &[configuration(1, true)], 60, false).await;
     assert_eq!(findings[0].status, Status::Holds, "{findings:?}");
+}
 
 /// Grafana shuts its door after five wrong passwords, for the right one too.
 #[tokio::test(start_paused = true)]

@@ -237,7 +237,7 @@ pub(super) fn old_backup(undo: &mut Undo) {
 }
 
 pub(super) fn no_backup(undo: &mut Undo) {
-    let file = "/var/lib/node_exporter/textfile/backup.prom";
+    let file = "/var/lib/node_exporter/textfile_collector/backup.prom";
     undo.after(
         &format!("mv {file} /var/tmp/lab-backup.prom"),
         &format!("mv /var/tmp/lab-backup.prom {file}"),
