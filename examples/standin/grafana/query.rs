@@ -17,7 +17,7 @@ pub(super) async fn health(datasource: &Datasource) -> (u16, Value) {
         // wants to know asks through the proxy (`/api/datasources/proxy/uid/…/-/ready`).
         _ => {
             let body = json!({
-                "message": "Plugin unavailable", "messageId": "plugin.unavailable", "statusCode": 500, "traceID": "",
+                "message": "Plugin unavailable", "messageId": "plugin.unavailable", "statusCode": 500,
             });
             return (500, body);
         }

@@ -26,8 +26,18 @@ impl ResponseError for Refusal {
     }
 
     fn error_response(&self) -> HttpResponse {
-        answer(self.0.as_u16(), &json!({"message": self.1}))
+        // What the login refuses says more (recorded of 12.4.0).
+        let body = match (self.0, self.1.as_str()) {
+            (StatusCode::UNAUTHORIZED, "Unauthorized") => login(&self.1, "auth.unauthorized"),
+            (StatusCode::UNAUTHORIZED, said) => login(said, "password-auth.failed"),
+            (_, said) => json!({"message": said}),
+        };
+        answer(self.0.as_u16(), &body)
     }
+}
+
+fn login(message: &str, id: &str) -> Value {
+    json!({"extra": null, "message": message, "messageId": id, "statusCode": 401, "traceID": ""})
 }
 
 /// A JSON answer.

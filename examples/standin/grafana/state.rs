@@ -38,6 +38,12 @@ pub(super) struct Provisioned {
 
 impl Provisioned {
     pub(super) fn load(settings: &Settings) -> Result<Self, String> {
+        // Grafana goes on without them, and logs an error at each start.
+        for folder in ["plugins", "alerting"].map(|name| settings.provisioning.join(name)) {
+            if !folder.is_dir() {
+                println!("level=error msg=\"Failed to read provisioning files\" path={}", folder.display());
+            }
+        }
         Ok(Self {
             datasources: datasources::load(&settings.provisioning.join("datasources"))?,
             providers: dashboards::providers(&settings.provisioning.join("dashboards"))?,
@@ -68,7 +74,7 @@ impl State {
 
     /// Looks at login and password, and counts the failures.
     fn admits(&self, login: &str, password: &str) -> Result<(), Refusal> {
-        let refusal = || Refusal::new(401, "invalid username or password");
+        let refusal = || Refusal::new(401, "Invalid username or password");
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|moment| moment.elapsed() < GUARD_WINDOW);
         if self.settings.brute_force_protection && failures.len() >= GUARD_FAILURES {

@@ -114,11 +114,11 @@ async fn refusals_are_the_recorded_ones() {
     let house = House::new("http://prometheus:9090");
     let state = house.start();
     let nobody = ask(&state, get("/api/search?type=dash-db")).await;
-    assert_eq!(nobody, recorded::answer("grafana-7.5.5/search-unauthorized"));
+    assert_eq!(nobody, recorded::answer("grafana-12.4.0/search-unauthorized"));
     let wrong = ask(&state, with(get("/api/search?type=dash-db"), "wrong")).await;
-    assert_eq!(wrong, recorded::answer("grafana-7.5.5/search-wrong-password"));
+    assert_eq!(wrong, recorded::answer("grafana-12.4.0/search-wrong-password"));
     let missing = admin(&state, "/api/dashboards/uid/nothing").await;
-    assert_eq!(missing, recorded::answer("grafana-7.5.5/dashboard-missing"));
+    assert_eq!(missing, recorded::answer("grafana-12.4.0/dashboard-missing"));
 }
 
 #[actix_web::test]
@@ -219,10 +219,17 @@ async fn health_of_a_datasource_really_asks() {
     assert_eq!(requests.recv().unwrap(), "GET /api/v1/query?query=1 HTTP/1.1");
     // Grafana cannot check this type; the proxy can be used instead.
     let (status, body) = admin(&state, "/api/datasources/uid/alertmanager/health").await;
-    assert_eq!((status, &body["messageId"]), (500, &json!("plugin.unavailable")));
+    assert_eq!((status, body), recorded::answer("grafana-12.4.0/datasource-health-alertmanager"));
     assert_eq!(admin(&state, "/api/datasources/proxy/uid/alertmanager/-/ready").await.0, 200);
     assert_eq!(requests.recv().unwrap(), "GET /-/ready HTTP/1.1");
-    assert_eq!(admin(&state, "/api/datasources/uid/nothing/health").await.0, 404);
+    assert_eq!(
+        admin(&state, "/api/datasources/uid/nothing/health").await,
+        recorded::answer("grafana-12.4.0/datasource-health-missing")
+    );
+    assert_eq!(
+        admin(&state, "/api/datasources/uid/nothing").await,
+        recorded::answer("grafana-12.4.0/datasource-missing")
+    );
 }
 
 #[actix_web::test]
