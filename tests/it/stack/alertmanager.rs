@@ -261,7 +261,8 @@ fn a_cause_silences_what_follows_from_it() {
     assert_eq!(silent, expected);
 }
 
-/// What a person gets: Alertmanager's own template engine fills in two alerts that fire, and one of them that ended.
+/// What a person gets: Alertmanager's own template engine fills in two alerts that fire, one of them that ended, and the
+/// alert of `provision verify --send-test-alert`, which has no links.
 #[test]
 fn mails_say_what_is_wrong_and_where_to_look() {
     let folder = tempfile::tempdir().unwrap();
@@ -296,10 +297,21 @@ fn mails_say_what_is_wrong_and_where_to_look() {
         });
         std::fs::write(folder.path().join(format!("{file}.json")), data.to_string()).unwrap();
     }
+    let common = json!({"alertname": "ProvisionTest-7f3a", "severity": "warning", "instance": "vps"});
+    let data = json!({
+        "receiver": "mail", "status": "firing", "groupLabels": common, "commonLabels": common,
+        "commonAnnotations": {}, "externalURL": "http://localhost:9093",
+        "alerts": [{
+            "status": "firing", "labels": common, "startsAt": "2026-11-24T12:55:30Z", "endsAt": "0001-01-01T00:00:00Z",
+            "annotations": {"summary": "A test", "description": "There is nothing to do."},
+            "generatorURL": "", "fingerprint": "test",
+        }],
+    });
+    std::fs::write(folder.path().join("test.json"), data.to_string()).unwrap();
     let printed = in_image_of(
         "alertmanager",
         &[(folder.path(), "/stack")],
-        "for status in firing resolved; do
+        "for status in firing resolved test; do
              for part in subject text html; do
                  kind=text; [ $part != html ] || kind=html
                  printf '=== %s %s\\n' $status $part
