@@ -9,6 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::stack::EmptyUntil;
+
 /// A statement about the running stack.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
@@ -184,12 +186,34 @@ pub struct PanelQuery {
     pub dashboard: String,
     /// The panel's title.
     pub panel: String,
+    /// Which of the panel's queries; empty where it has only one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub legend: String,
     /// Uid of the datasource.
     pub datasource: String,
     /// The query, its variables filled in.
     pub expr: String,
     /// Why it may rightly give nothing; empty where it must give data.
     pub may_be_empty: String,
+    /// Whether that holds only where no query of the panel gives data.
+    #[serde(default)]
+    pub with_its_panel: bool,
+    /// This is no panel's query: where it gives nothing, those that are meant may as well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excuses: Option<EmptyUntil>,
+}
+
+impl PanelQuery {
+    /// How it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let Self { dashboard, panel, legend, .. } = self;
+        if legend.is_empty() {
+            format!("{dashboard}: {panel}")
+        } else {
+            format!("{dashboard}: {panel} ({legend})")
+        }
+    }
 }
 
 /// A text as a list of its lines: where one line changed, one line of the JSON does.

@@ -69,8 +69,8 @@ pub fn probes(release: &Release, nonce: &str) -> Vec<Check> {
                 }
                 ("canary", Question::LogLine { port: *port, nonce: nonce.to_owned(), jobs })
             }
-            Some(Verify::Grafana { port, user, password, may_be_empty }) => {
-                let queries = panels::queries(release, service, may_be_empty);
+            Some(Verify::Grafana { port, user, password, may_be_empty, empty_until }) => {
+                let queries = panels::queries(release, service, may_be_empty, empty_until);
                 if queries.is_empty() {
                     continue;
                 }

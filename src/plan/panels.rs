@@ -5,19 +5,21 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::check::PanelQuery;
-use crate::stack::{Release, Service, has_extension};
+use crate::stack::{EmptyUntil, Release, Service, has_extension};
 
 /// The time that stands for Grafana's intervals: long enough for two scrapes at any usual interval.
 const INTERVAL: &str = "5m";
 /// The time that stands for the range which a person looks at.
 const RANGE: &str = "1h";
 
-/// The queries of all panels of the dashboards that `service` watches. `may_be_empty` says of a panel's title
-/// (or `uid/title`) why it may show nothing.
+/// The queries of all panels of the dashboards that `service` watches, and those that tell whether some of them must
+/// be empty yet. `may_be_empty` says of a panel's title (or `uid/title`), or of one of its queries (`title [legend]`),
+/// why it may show nothing.
 pub(super) fn queries(
     release: &Release,
     service: &Service,
     may_be_empty: &BTreeMap<String, String>,
+    empty_until: &[EmptyUntil],
 ) -> Vec<PanelQuery> {
     let mut queries = Vec::new();
     for (path, file) in &release.files {
@@ -31,8 +33,9 @@ pub(super) fn queries(
         collect(&dashboard, &mut panels);
         for panel in panels {
             let title = panel["title"].as_str().unwrap_or_default();
-            let why = may_be_empty.get(title).or_else(|| may_be_empty.get(&format!("{uid}/{title}")));
-            for target in panel["targets"].as_array().into_iter().flatten() {
+            let why = |of: &str| may_be_empty.get(of).or_else(|| may_be_empty.get(&format!("{uid}/{of}")));
+            let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
+            for target in targets {
                 let Some(expr) = target["expr"].as_str().filter(|expr| !expr.trim().is_empty()) else {
                     continue;
                 };
@@ -40,14 +43,36 @@ pub(super) fn queries(
                 else {
                     continue;
                 };
+                let names = ["legendFormat", "refId"].map(|key| target[key].as_str().unwrap_or_default());
+                let legend = names.into_iter().find(|name| targets.len() > 1 && !name.is_empty());
+                let own = legend.and_then(|legend| why(&format!("{title} [{legend}]")));
                 queries.push(PanelQuery {
                     dashboard: uid.to_owned(),
                     panel: title.to_owned(),
+                    legend: legend.unwrap_or_default().to_owned(),
                     datasource,
                     expr: variables.fill(expr),
-                    may_be_empty: why.cloned().unwrap_or_default(),
+                    may_be_empty: own.or_else(|| why(title)).cloned().unwrap_or_default(),
+                    with_its_panel: own.is_none(),
+                    excuses: None,
                 });
             }
+        }
+    }
+    for until in empty_until {
+        // Asked together with the first that it is about.
+        let about = queries.iter().find(|query| until.is_about(&query.expr));
+        if let Some(PanelQuery { dashboard, datasource, .. }) = about.cloned() {
+            queries.push(PanelQuery {
+                dashboard,
+                panel: until.series.clone(),
+                legend: String::new(),
+                datasource,
+                expr: format!("count({})", until.series),
+                may_be_empty: until.why.clone(),
+                with_its_panel: false,
+                excuses: Some(until.clone()),
+            });
         }
     }
     queries

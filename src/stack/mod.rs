@@ -15,4 +15,6 @@ mod variables;
 
 pub use load::{has_extension, is_yaml, load};
 pub use release::{File, Release, digest, short_digest};
-pub use service::{Database, Mount, OnSecret, Reload, SecretFile, SecretValue, Service, Validate, Verify};
+pub use service::{
+    Database, EmptyUntil, Mount, OnSecret, Reload, SecretFile, SecretValue, Service, Validate, Verify,
+};

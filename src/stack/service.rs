@@ -128,9 +128,13 @@ pub enum Verify {
         user: String,
         /// The name of the secret that is the admin's password.
         password: String,
-        /// Panels that may rightly show nothing: title, or `dashboard uid/title` → why.
+        /// What may rightly show nothing → why. `title`, or `dashboard uid/title`, is a whole panel: its queries are
+        /// excused where none of them gives data. `title [legend]` is one of its queries.
         #[serde(default)]
         may_be_empty: BTreeMap<String, String>,
+        /// What is empty as long as something else is not there.
+        #[serde(default)]
+        empty_until: Vec<EmptyUntil>,
     },
     /// A Loki server.
     Loki {
@@ -146,6 +150,26 @@ pub enum Verify {
         /// Path, with a leading slash.
         path: String,
     },
+}
+
+/// Queries that give nothing before a series is born.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmptyUntil {
+    /// The name of the series, of Prometheus.
+    pub series: String,
+    /// A query is meant that has one of these in it.
+    pub asks: Vec<String>,
+    /// What it means that the series is not there: "no traffic yet".
+    pub why: String,
+}
+
+impl EmptyUntil {
+    /// Whether a query is one of those that are meant.
+    #[must_use]
+    pub fn is_about(&self, expr: &str) -> bool {
+        self.asks.iter().any(|part| expr.contains(part))
+    }
 }
 
 /// A role in a database of the application that a service logs in with. `provision bootstrap` applies it.

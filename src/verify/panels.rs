@@ -5,6 +5,7 @@
 //! none is asked as `proxied` says.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use super::grafana;
 use super::http::Answer;
 use super::verdict::{Verdict, count, few, first_line, message, see_log};
 use crate::plan::check::PanelQuery;
+use crate::stack::EmptyUntil;
 
 /// Where queries are asked.
 pub const QUERY: &str = "/api/ds/query";
@@ -81,6 +83,7 @@ struct Data {
 }
 
 /// What became of one query.
+#[derive(Debug, Clone)]
 pub(super) enum Given {
     /// It gave data.
     Data,
@@ -135,14 +138,41 @@ pub fn judge(service: &str, user: &str, secret: &str, batches: &[(Vec<&PanelQuer
 
 /// The verdict on all queries: none failed, and each gave data but those that may be empty.
 pub(super) fn tell(service: &str, given: &[(&PanelQuery, Given)]) -> Verdict {
+    let panel = |query: &PanelQuery| (query.dashboard.clone(), query.panel.clone());
+    let shown: BTreeSet<_> = given
+        .iter()
+        .filter(|(_, given)| matches!(given, Given::Data))
+        .map(|(query, _)| panel(query))
+        .collect();
+    let not_there: Vec<&EmptyUntil> = given
+        .iter()
+        .filter(|(_, given)| matches!(given, Given::Nothing))
+        .filter_map(|(query, _)| query.excuses.as_ref())
+        .collect();
+    let asked = given.iter().filter(|(query, _)| query.excuses.is_none()).count();
     let (mut broken, mut empty, mut excused) = (Vec::new(), Vec::new(), 0);
+    let mut until: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut panels = BTreeSet::new();
     for (query, given) in given {
-        let name = format!("{}: {}", query.dashboard, query.panel);
+        let name = query.name();
         match given {
             Given::Data => {}
-            Given::Error(why) => broken.push(format!("{name}: {why}")),
-            Given::Nothing if query.may_be_empty.is_empty() => empty.push(format!("{name}: no data")),
-            Given::Nothing => excused += 1,
+            Given::Error(why) => {
+                panels.insert(panel(query));
+                broken.push(format!("{name}: {why}"));
+            }
+            Given::Nothing if query.excuses.is_some() => {}
+            Given::Nothing => {
+                let covers = !query.with_its_panel || !shown.contains(&panel(query));
+                if let Some(found) = not_there.iter().find(|until| until.is_about(&query.expr)) {
+                    *until.entry(&found.why).or_default() += 1;
+                } else if !query.may_be_empty.is_empty() && covers {
+                    excused += 1;
+                } else {
+                    panels.insert(panel(query));
+                    empty.push(format!("{name}: no data"));
+                }
+            }
         }
     }
     let mut complaints = broken.clone();
@@ -151,8 +181,14 @@ pub(super) fn tell(service: &str, given: &[(&PanelQuery, Given)]) -> Verdict {
     let mut seen = BTreeSet::new();
     complaints.retain(|complaint| seen.insert(complaint.clone()));
     if complaints.is_empty() {
-        let also = if excused == 0 { String::new() } else { format!("; {excused} rightly without data") };
-        return Verdict::Holds(format!("{} queries answered{also}", given.len()));
+        let mut found = format!("{asked} queries answered");
+        for (why, queries) in until {
+            let _ = write!(found, "; {queries} without data: {why}");
+        }
+        if excused > 0 {
+            let _ = write!(found, "; {excused} rightly without data");
+        }
+        return Verdict::Holds(found);
     }
     let remedy = if broken.is_empty() {
         "Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? \
@@ -164,7 +200,7 @@ pub(super) fn tell(service: &str, given: &[(&PanelQuery, Given)]) -> Verdict {
             see_log(service)
         )
     };
-    Verdict::not_yet(format!("{}: {}", count(complaints.len(), "panel"), few(&complaints, 3)), remedy)
+    Verdict::not_yet(format!("{}: {}", count(panels.len(), "panel"), few(&complaints, 3)), remedy)
         .with_detail(complaints)
 }
 
@@ -180,6 +216,9 @@ mod tests {
             datasource: "prometheus".into(),
             expr: expr.into(),
             may_be_empty: may_be_empty.into(),
+            legend: String::new(),
+            with_its_panel: true,
+            excuses: None,
         }
     }
 
@@ -221,6 +260,51 @@ mod tests {
         insta::assert_snapshot!(look(401, r#"{"message":"Invalid username or password"}"#), @r"
         refused: grafana: 401 for the user admin, Invalid username or password
         The password grafana_admin_password in the secrets file is not the one in Grafana's database: the file acts only at Grafana's first start. Set it with `grafana cli admin reset-admin-password --password-from-stdin` in the container of grafana. After five wrong passwords Grafana refuses the right one, too, for five minutes.
+        ");
+    }
+
+    fn told(given: &[(PanelQuery, Given)]) -> String {
+        let given: Vec<_> = given.iter().map(|(query, given)| (query, given.clone())).collect();
+        show(&tell("grafana", &given))
+    }
+
+    /// A metric that an exporter no longer has does not hide behind an empty database.
+    #[test]
+    fn an_excuse_of_a_panel_covers_it_only_where_all_of_it_is_empty() {
+        let of = |legend: &str, why: &str| PanelQuery { legend: legend.into(), ..query("Tables", "x", why) };
+        let rows = || of("live rows", "an empty database");
+        let size = || of("size", "an empty database");
+        insta::assert_snapshot!(told(&[(rows(), Given::Nothing), (size(), Given::Nothing)]), @"holds: 2 queries answered; 2 rightly without data");
+        insta::assert_snapshot!(told(&[(rows(), Given::Data), (size(), Given::Nothing)]), @r"
+        not yet: 1 panel: d: Tables (size): no data
+        Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? One that may rightly be empty belongs into `may_be_empty` of the service's `verify`.
+        ");
+        let own = PanelQuery { with_its_panel: false, ..size() };
+        insta::assert_snapshot!(told(&[(rows(), Given::Data), (own, Given::Nothing)]), @"holds: 2 queries answered; 1 rightly without data");
+    }
+
+    /// Traefik knows its routers and services only from the first request on.
+    #[test]
+    fn what_is_not_born_yet_is_told_and_no_failure() {
+        let until = EmptyUntil {
+            series: "traefik_service_requests_total".into(),
+            asks: vec!["traefik_service_".into()],
+            why: "no traffic yet".into(),
+        };
+        let asked = |given: Given| {
+            let born =
+                PanelQuery { excuses: Some(until.clone()), ..query("born", "count(x)", "no traffic yet") };
+            let requests = query("Requests", "rate(traefik_service_requests_total[5m])", "");
+            told(&[(query("CPU", "up", ""), Given::Data), (requests, Given::Nothing), (born, given)])
+        };
+        insta::assert_snapshot!(asked(Given::Nothing), @"holds: 2 queries answered; 1 without data: no traffic yet");
+        insta::assert_snapshot!(asked(Given::Data), @r"
+        not yet: 1 panel: d: Requests: no data
+        Look at the panel in Grafana (`provision tunnel`): is what it shows collected, and under that name? One that may rightly be empty belongs into `may_be_empty` of the service's `verify`.
+        ");
+        insta::assert_snapshot!(asked(Given::Error("timeout".into())), @r"
+        not yet: 2 panels: d: born: timeout; d: Requests: no data
+        Correct the query in the dashboard, or see why its datasource refuses it. Read what the service says: `provision logs grafana`.
         ");
     }
 

@@ -116,6 +116,9 @@ mod tests {
             datasource: datasource.into(),
             expr: expr.into(),
             may_be_empty: String::new(),
+            legend: String::new(),
+            with_its_panel: true,
+            excuses: None,
         }
     }
 

@@ -129,6 +129,9 @@ pub(super) fn panels() -> Asked {
         datasource: datasource.to_owned(),
         expr: expr.to_owned(),
         may_be_empty: String::new(),
+        legend: String::new(),
+        with_its_panel: true,
+        excuses: None,
     };
     let queries = vec![query("prometheus", "up"), query("loki", "{job=\"docker\"}")];
     asked(
@@ -373,6 +376,9 @@ fn grafana_12_panel(datasource: &str, expr: &str, recording: &'static str) -> As
         datasource: datasource.to_owned(),
         expr: expr.to_owned(),
         may_be_empty: String::new(),
+        legend: String::new(),
+        with_its_panel: true,
+        excuses: None,
     };
     asked(Question::Panels { port: 1, user, password, queries: vec![query] }, &[("/api/ds/query", recording)])
 }
