@@ -390,7 +390,7 @@ async fn a_loki_that_is_ready_and_answers_no_query_is_noticed() {
 fn configuration(port: u16, told: bool) -> Check {
     let since = told.then_some(Timestamp::UNIX_EPOCH);
     let of = crate::plan::check::ConfigurationOf::Prometheus;
-    let question = Question::Configuration { port, of, sent: String::new(), since };
+    let question = Question::Configuration { port, of, sent: "{}".to_owned(), since };
     Check { name: "prometheus.configuration".into(), service: "prometheus".into(), question }
 }
 
