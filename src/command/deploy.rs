@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::activate::{Activate, Came};
 use super::interrupt::Interrupt;
+use super::machines::Machines;
 use super::project::{Base, Loaded};
 use super::reach::{self, Clock, Reached};
 use super::{returned, rollback};
@@ -102,6 +103,8 @@ pub(super) struct Manner {
     pub actor: String,
     /// How long to wait for another deploy to end.
     pub lock_wait: Duration,
+    /// The servers of this run.
+    pub machines: Machines,
 }
 
 /// What a deploy of one host came to, with the checks' findings where it got that far.
@@ -206,6 +209,7 @@ impl Deploy<'_> {
     /// Looks at the host and plans; changes nothing.
     async fn look(&self) -> Result<(Reached, Arc<Loaded>, Plan)> {
         let mut reached = self.goal.reach(self.host, self.events).await?;
+        self.manner.machines.claim(&self.host.name.0, &reached.state)?;
         self.wait_for_lock(&mut reached).await?;
         let clock = Clock::start(self.events, &self.name(), Stage::Plan);
         let (loaded, plan) = self.goal.plan(self.host, &reached.session, &reached.state, self.events).await?;

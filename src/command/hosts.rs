@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use super::Context;
 use super::deploy::{self as one, Goal, Manner};
 use super::interrupt::Interrupt;
+use super::machines::Machines;
 use super::project::{self, Base, Loaded};
 use super::reach::Clock;
 use crate::error::{Error, Kind, Result};
@@ -85,7 +86,7 @@ pub(super) async fn activate(
     goal.remark(&reporter.events());
     let actor =
         actor.await.map_err(|error| Error::new(Kind::Internal, "ask git for the commit").cause(error))?;
-    let manner = Manner { actor, lock_wait };
+    let manner = Manner { actor, lock_wait, machines: Machines::default() };
     let interrupt = Interrupt::listen(reporter.events(), context.output.clone(), context.format);
     let mut tasks = JoinSet::new();
     for host in goal.environment().hosts.clone() {

@@ -1,7 +1,7 @@
 //! `provision logs`: what a service says on its host.
 
 use super::{Context, hosts, reach};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::host;
 use crate::outcome::ExitCode;
 use crate::ssh::Line;
@@ -33,22 +33,23 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
         let mut lines =
             host::logs(&session, host, &loaded.environment, wanted.service, wanted.lines, wanted.follow)
                 .await?;
+        let mut complaint = String::new();
         loop {
             let line = tokio::select! {
                 line = lines.next() => line?,
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::Ok),
             };
             // Control characters of a host never reach the terminal.
-            let Some(Line::Out(line) | Line::Err(line)) = line else { break };
-            let line: String = line.chars().filter(|c| !c.is_control() || *c == '\t').collect();
-            context.output.line(&line);
+            let clean =
+                |line: String| -> String { line.chars().filter(|c| !c.is_control() || *c == '\t').collect() };
+            match line {
+                Some(Line::Out(line)) => context.output.line(&clean(line)),
+                // What the service says comes on stdout; this is about it.
+                Some(Line::Err(line)) => complaint = clean(line),
+                None => break,
+            }
         }
-        if lines.status().await? != 0 {
-            return Err(Error::new(Kind::Failed, format!("show the log of {}", wanted.service))
-                .host(host.name.to_string())
-                .cause("the service has no container there")
-                .hint("`provision verify` shows what runs; `provision deploy` puts it back."));
-        }
+        host::logs_ended(host, wanted.service, lines.status().await?, &complaint)?;
         session.close().await;
     }
     Ok(ExitCode::Ok)

@@ -10,6 +10,7 @@ mod history;
 mod hosts;
 mod interrupt;
 mod logs;
+mod machines;
 mod options;
 mod plan;
 mod probes;

@@ -2,6 +2,7 @@
 
 use super::Context;
 use super::deploy::Goal;
+use super::machines::Machines;
 use crate::error::Result;
 use crate::event::{self, Event};
 use crate::host;
@@ -23,9 +24,10 @@ pub(super) async fn run(
         next = goal.command();
         goal.remark(&events);
         let mut plans = Vec::new();
+        let machines = Machines::default();
         for host in &goal.environment().hosts {
             let name = host.name.to_string();
-            let planned = plan(&goal, host, &events).await.map_err(|error| error.host(&name));
+            let planned = plan(&goal, host, &machines, &events).await.map_err(|error| error.host(&name));
             if let Ok(plan) = &planned {
                 let _ = events.send(Event::planned(&name, plan));
             }
@@ -62,8 +64,9 @@ pub(super) async fn run(
 }
 
 /// The plan for one host, with the difference of each file.
-async fn plan(goal: &Goal, host: &Host, events: &event::Sender) -> Result<Plan> {
+async fn plan(goal: &Goal, host: &Host, machines: &Machines, events: &event::Sender) -> Result<Plan> {
     let reached = goal.reach(host, events).await?;
+    machines.claim(&host.name.0, &reached.state)?;
     if let Some(holder) = &reached.state.holder {
         let text = format!("{holder} is at work there: what follows compares with what is on its way");
         let _ = events.send(Event::Warning { host: host.name.to_string(), text });

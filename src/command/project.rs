@@ -160,6 +160,7 @@ impl Loaded {
     /// secrets are those whose fingerprints are given. Checks whose password is not known here go to `skipped`.
     pub(super) fn kept(base: &Base, kept: &Kept, fingerprints: &BTreeMap<String, String>) -> Self {
         let mut release = kept.release.clone();
+        release.environment.clone_from(&base.environment.name);
         release.files = kept
             .digests
             .iter()
@@ -198,8 +199,8 @@ impl Loaded {
     /// # Errors
     /// Usage: the stack cannot be rendered with what was found.
     pub(super) fn on(self: &Arc<Self>, state: &plan::HostState) -> Result<Arc<Self>> {
-        let found = plan::networks(&self.release, state).unwrap_or_default();
-        if found.is_empty() || found == self.release.sought {
+        let found = plan::found(&self.release, state).unwrap_or_default();
+        if found.is_empty() {
             return Ok(self.clone());
         }
         let environment = self.environment.with_variables(&found);

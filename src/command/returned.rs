@@ -48,7 +48,7 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
         } else {
             text.trim_end_matches("; ").to_owned()
         });
-        if let Some(hint) = hint(word) {
+        if let Some(hint) = hint(word, text) {
             error = error.hint(hint);
         }
     }
@@ -75,14 +75,27 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
 /// The error when the probe finds that somebody else is at it.
 pub(super) fn locked(holder: &str) -> Error {
     let error = Error::new(Kind::Locked, "get the host's lock").cause(format!("held by {holder}"));
-    hint("locked").into_iter().fold(error, Error::hint)
+    hint("locked", "").into_iter().fold(error, Error::hint)
 }
 
-fn hint(word: &str) -> Option<&'static str> {
+fn hint(word: &str, text: &str) -> Option<&'static str> {
     Some(match word {
         "pull" => {
             "Is the name right, does that tag exist, and may this host pull it? Try `docker pull` there."
         }
+        "disk" if text.contains("is mounted read-only") => {
+            "A disk with errors becomes so: `dmesg` and `findmnt` on the host say more; `mount -o remount,rw` with that folder makes it writable again."
+        }
+        "disk" if text.contains("room for 0 new files") => {
+            "Many small files fill it, not large ones: `df -i` on the host shows where, `du --inodes -x / | sort -n | tail` in which folders."
+        }
+        "disk" if text.contains(" /run/") => {
+            "/run is memory: `du -xsh /run/* | sort -h` on the host shows what fills it."
+        }
+        "compose" => {
+            "Install it again: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own)."
+        }
+        "docker" => "`systemctl status docker` and `journalctl -u docker` on the host say how docker is.",
         "disk" => {
             "Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large."
         }
@@ -208,7 +221,11 @@ mod tests {
             text("returned", &[("unseal", "age: no identity matched any of the recipients")]),
             text("returned", &[("settle", "web: its health check has not passed yet; ")]),
             text("returned", &[("unconfirmed", "nobody confirmed the release within 240 s")]),
-            text("refused", &[("disk", "the stream could not be written: tmpfs 2048 2048 0 100% /x")]),
+            text("refused", &[("disk", "the stream could not be written: /x has 0 MB free, and room for 9 new files")]),
+            text("refused", &[("disk", "cannot write below /opt/p/.provision: /opt is mounted read-only")]),
+            text("refused", &[("disk", "cannot make /opt/p: /opt has 90 MB free, and room for 0 new files")]),
+            text("refused", &[("disk", "cannot write below /run/provision/p.control: /run has 0 MB free, and room for 9 new files")]),
+            text("returned", &[("compose", "docker has no `compose` there any more")]),
             text("refused", &[("stream", "10 of 20 bytes arrived")]),
             text("refused", &[("owner", "there is no user koprogo or group root")]),
             text("refused", &[("validate", "web 1")]),
@@ -231,9 +248,20 @@ mod tests {
           A container did not become what the release declares: `provision logs SERVICE` shows what it says.
         Failed activate the release: nobody confirmed the release within 240 s
           The host could not be reached again in time, and went back by itself.
-        Failed send the release: the stream could not be written: tmpfs 2048 2048 0 100% /x
+        Failed send the release: the stream could not be written: /x has 0 MB free, and room for 9 new files
           Nothing was changed there: what ran before still runs.
           Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.
+        Failed send the release: cannot write below /opt/p/.provision: /opt is mounted read-only
+          Nothing was changed there: what ran before still runs.
+          A disk with errors becomes so: `dmesg` and `findmnt` on the host say more; `mount -o remount,rw` with that folder makes it writable again.
+        Failed send the release: cannot make /opt/p: /opt has 90 MB free, and room for 0 new files
+          Nothing was changed there: what ran before still runs.
+          Many small files fill it, not large ones: `df -i` on the host shows where, `du --inodes -x / | sort -n | tail` in which folders.
+        Failed send the release: cannot write below /run/provision/p.control: /run has 0 MB free, and room for 9 new files
+          Nothing was changed there: what ran before still runs.
+          /run is memory: `du -xsh /run/* | sort -h` on the host shows what fills it.
+        Failed activate the release: docker has no `compose` there any more
+          Install it again: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).
         Failed send the release: 10 of 20 bytes arrived
           Nothing was changed there: what ran before still runs.
           The connection was cut while sending: deploy again.
@@ -249,6 +277,7 @@ mod tests {
         Locked get the host's lock: held by process 1, release 2
           Wait for the other deploy to end and try again.
         Stuck go back to what ran before: docker does not answer
+          `systemctl status docker` and `journalctl -u docker` on the host say how docker is.
           Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.
         Stuck follow the activation: the supervisor on the host ended without a word
           Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in .provision/log on the host.

@@ -258,9 +258,11 @@ async fn look(
         Against::Files(loaded) => {
             let value = |name: &str| loaded.secrets.get(name).cloned();
             let reached = reach::reach(environment, &loaded.checks, &value, host, events).await?;
+            // What docker does not tell is not therefore missing.
+            crate::plan::answers(&reached.state)?;
             let loaded = loaded.on(&reached.state)?;
             let current = reached.state.current.clone().ok_or_else(nothing)?;
-            crate::plan::networks(&loaded.release, &reached.state)?;
+            crate::plan::found(&loaded.release, &reached.state)?;
             if current != loaded.generated.id {
                 let text = format!(
                     "the host runs release {current}, and the files here make {}: `provision plan {}` shows the difference",
@@ -286,6 +288,7 @@ async fn look(
             );
             let state = state?;
             clock.done(reach::looks(&state));
+            crate::plan::answers(&state)?;
             if state.current.is_none() {
                 return Err(nothing());
             }

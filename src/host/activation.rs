@@ -56,6 +56,8 @@ pub struct Ended {
 /// A running activation.
 pub struct Activation {
     host: String,
+    /// Whether the login was to become root by sudo.
+    sudo: bool,
     lines: Lines,
     /// How many lines of the log were read.
     read: u64,
@@ -101,7 +103,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
         receive.kept(order.host, environment, &args)
     };
     let lines = session.stream(&command, bundle.archive).await?;
-    Ok(Activation::new(order.host.name.to_string(), lines))
+    Ok(Activation::new(order.host, lines))
 }
 
 /// Gives the answer over `session`.
@@ -139,9 +141,10 @@ fn because(errors: &[(String, String)]) -> Option<String> {
 
 impl Activation {
     /// One whose log begins with the next line of `lines`.
-    pub(super) fn new(host: String, lines: Lines) -> Self {
+    pub(super) fn new(host: &Host, lines: Lines) -> Self {
         Self {
-            host,
+            host: host.name.to_string(),
+            sudo: host.sudo,
             lines,
             read: 0,
             begun: None,
@@ -205,6 +208,7 @@ impl Activation {
             }
         }
         let status = self.lines.status().await?;
+        scripts::as_root(&self.host, self.sudo, status, &self.complaints)?;
         Err(Error::new(Kind::Failed, "follow the activation").host(self.host.clone()).cause(format!(
             "the host's script ended early with exit status {status}: {}",
             self.complaints.trim()

@@ -72,7 +72,7 @@ pub async fn history(
     lines: u32,
 ) -> Result<Vec<Record>> {
     let command = scripts::command(scripts::HISTORY, host, environment).arg(lines.to_string());
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::exec(session, host, &command, Vec::new()).await?;
     let text = String::from_utf8_lossy(&output.stdout);
     let Some(text) = text.strip_suffix("end\n") else {
         return Err(broken("read the audit log", &Login::of(session), &output).host(host.name.to_string()));

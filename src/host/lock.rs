@@ -24,7 +24,7 @@ pub async fn await_lock(
     let command = scripts::command(scripts::AWAIT_LOCK, host, environment)
         .arg(limit.as_secs().to_string())
         .silent_for(limit + SPARE);
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::exec(session, host, &command, Vec::new()).await?;
     Ok(output.status == 0 && output.stdout.starts_with(b"free"))
 }
 
@@ -42,7 +42,7 @@ pub async fn unlock(
 ) -> Result<Activation> {
     let command = scripts::command(scripts::UNLOCK, host, environment).arg(asker);
     let lines = session.stream(&command, Vec::new()).await?;
-    Ok(Activation::new(host.name.to_string(), lines))
+    Ok(Activation::new(host, lines))
 }
 
 /// Who holds the lock, for a person: what, who, since when. `line` is what the holder wrote: `process P, release ID,

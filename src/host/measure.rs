@@ -22,7 +22,7 @@ pub async fn write_line(
     text: &str,
 ) -> Result<bool> {
     let command = scripts::command(scripts::CANARY, host, environment).arg(service).arg(text);
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::exec(session, host, &command, Vec::new()).await?;
     if output.status != 0 {
         return Err(failed("write a line into a log", &output));
     }
@@ -43,7 +43,7 @@ pub async fn overhead(
     let command = scripts::command(scripts::OVERHEAD, host, environment)
         .arg(window.as_secs().to_string())
         .silent_for(window + Duration::from_secs(300));
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::exec(session, host, &command, Vec::new()).await?;
     parse(&output)
 }
 
@@ -56,7 +56,9 @@ pub async fn log_drivers(
     host: &Host,
     environment: &Environment,
 ) -> Result<BTreeMap<String, String>> {
-    let output = session.exec(&scripts::command(scripts::LOG_DRIVERS, host, environment), Vec::new()).await?;
+    let output =
+        scripts::exec(session, host, &scripts::command(scripts::LOG_DRIVERS, host, environment), Vec::new())
+            .await?;
     drivers(&output)
 }
 

@@ -28,7 +28,7 @@ pub use forwarding::prohibited;
 pub use history::{Actor, Record, history};
 pub use kept::{Kept, kept, old_checks, running};
 pub use lock::{await_lock, unlock};
-pub use logs::logs;
+pub use logs::{logs, logs_ended};
 pub use measure::{log_drivers, overhead, write_line};
 pub use probe::probe;
 pub use role::apply_role;

@@ -9,16 +9,21 @@ use super::listening::Listening;
 use super::{lock, scripts};
 use crate::error::Result;
 use crate::inventory::{Environment, Host};
-use crate::plan::{Container, HostState, ReleaseId};
+use crate::plan::{self, Container, HostState, ReleaseId};
 use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
 ///
 /// # Errors
-/// Unreachable when root cannot be had or the answer is not a probe's.
+/// Unreachable when root cannot be had or the answer is not a probe's; failed when what runs there is another
+/// environment's or another project's.
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
     let output = scripts::PROBE.exec(session, host, environment, &[], &[]).await?;
-    parse(&output, &Login::of(session)).map_err(|error| error.host(host.name.to_string()))
+    let state = parse(&output, &Login::of(session)).map_err(|error| error.host(host.name.to_string()))?;
+    let name = &environment.name;
+    plan::owned(&environment.remote.path, (&environment.project, name), &state)
+        .map_err(|error| error.host(host.name.to_string()))?;
+    Ok(state)
 }
 
 /// The chosen fields of one container, as the probe's format prints them.
@@ -61,7 +66,7 @@ impl Published {
     }
 }
 
-fn parse(output: &Output, login: &Login) -> Result<HostState> {
+pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     let complete = lines.next() == Some("provision-probe 1") && text.trim_end().ends_with("\nend");
@@ -76,14 +81,26 @@ fn parse(output: &Output, login: &Login) -> Result<HostState> {
         match key {
             "docker" => state.docker = Some(value.to_owned()),
             "docker-error" => value.trim().clone_into(&mut state.docker_error),
+            "api" => state.docker_api = Some(value.to_owned()),
+            "docker-root" => state.docker_root = Some(value.to_owned()),
+            "security" => {
+                state.docker_security.insert(value.to_owned());
+            }
+            "snap" => state.docker_snap = true,
+            "gateway" => state.gateway = Some(value.to_owned()),
+            "halfkey" => state.half_key = Some(value.to_owned()),
+            "machine" => value.clone_into(&mut state.machine),
+            "owner" => state.owner = pair(),
+            "readonly" => {
+                state.read_only.insert(value.to_owned());
+            }
+            "free" => free(&mut state, value).ok_or_else(|| broken("look at the host", login, output))?,
             "compose" => state.compose = Some(value.to_owned()),
             "missing" => {
                 state.missing_commands.insert(value.to_owned());
             }
             "systemd" => state.systemd = value == "yes",
             "hostkey" => state.host_key = Some(value.to_owned()),
-            "free" => state.disk_free = value.parse().unwrap_or_default(),
-            "dockerfree" => state.docker_free = value.parse().unwrap_or_default(),
             "current" => state.current = Some(ReleaseId(value.to_owned())),
             "digest" => value.clone_into(&mut state.digest),
             "file" => state.files.extend(pair().map(|(digest, path)| (path, digest))),
@@ -115,6 +132,21 @@ fn parse(output: &Output, login: &Login) -> Result<HostState> {
     state.listening = listening.taken();
     state.sockets = listening.sockets_of(&state.containers);
     Ok(state)
+}
+
+/// What is free at a place: "PLACE BYTES FILES", files `-` where their number has no limit.
+fn free(state: &mut HostState, value: &str) -> Option<()> {
+    let mut words = value.split(' ');
+    let (place, bytes, files) = (words.next()?, words.next()?.parse().ok()?, words.next()?);
+    match place {
+        "remote" => state.disk_free = bytes,
+        "docker" => state.docker_free = bytes,
+        _ => state.run_free = Some(bytes),
+    }
+    if files != "-" {
+        state.inodes.insert(place.to_owned(), files.parse().ok()?);
+    }
+    Some(())
 }
 
 fn container(json: &str) -> Option<Container> {
@@ -154,7 +186,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let text = "provision-probe 1\nsystemd yes\nhostkey ssh-ed25519 AAAA\nfree 1024\ncurrent 0123\n\
+        let text = "provision-probe 1\nsystemd yes\nhostkey ssh-ed25519 AAAA\nfree remote 1024 7\nfree docker 2048 -\ncurrent 0123\n\
                     digest dd\nfile aa prometheus/a b.yml\nscript bb lib.sh\nfingerprint smtp ff\nunsealed yes\n\
                     docker 26.1.5\ncontainer {\"service\":\"db\",\"name\":\"/x-db-1\",\"id\":\"1\",\"image\":\"i:1\",\
                     \"state\":\"running\",\"health\":\"\",\"restarts\":0,\"exit_code\":0,\"digest\":null,\
@@ -168,7 +200,8 @@ mod tests {
         assert_eq!(state.containers[0].name, "x-db-1");
         assert_eq!(state.containers[0].ports, [8080, 8080]);
         assert_eq!(state.listening, [3001, 9100].into());
-        assert_eq!(state.disk_free, 1024);
+        assert_eq!((state.disk_free, state.docker_free, state.run_free), (1024, 2048, None));
+        assert_eq!(state.inodes, [("remote".to_owned(), 7)].into());
         assert!(state.unsealed && state.systemd);
         assert_eq!(state.containers[0].published, ["127.0.0.1:8080", "[::]:8080"]);
         assert!(state.containers[0].host_network);

@@ -23,7 +23,7 @@ pub async fn apply_role(session: &Session, host: &Host, role: &Role) -> Result<V
         // A statement may wait for locks of the application.
         .silent_for(Duration::from_secs(300))
         .sudo(host.sudo);
-    let output = session.exec(&command, role.script.as_bytes().to_vec()).await?;
+    let output = scripts::exec(session, host, &command, role.script.as_bytes().to_vec()).await?;
     let clean = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let lines = text.lines().map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Output, Session};
 
@@ -100,6 +100,45 @@ fn on(command: Command, host: &Host, environment: &Environment) -> Command {
 /// The exit status of `installed.sh` when the host has no copy of a script, or another version.
 const NOT_THERE: u32 = 90;
 
+/// The exit status of every script where it does not run as root.
+const NOT_ROOT: u32 = 91;
+
+/// Runs a command that was made here to its end.
+///
+/// # Errors
+/// When the session breaks, or the login is not root there.
+pub(super) async fn exec(
+    session: &Session,
+    host: &Host,
+    command: &Command,
+    input: Vec<u8>,
+) -> Result<Output> {
+    let output = session.exec(command, input).await?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    as_root(&host.name.0, host.sudo, output.status, &said)?;
+    Ok(output)
+}
+
+/// Refuses what a login answered that is not root: it sees less than there is.
+///
+/// # Errors
+/// Unreachable, with what to write into the inventory.
+pub(super) fn as_root(name: &str, sudo: bool, status: u32, said: &str) -> Result<()> {
+    if status != NOT_ROOT {
+        return Ok(());
+    }
+    let said: String = said.lines().last().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let error = Error::new(Kind::Unreachable, "become root on the host").host(name).cause(said);
+    Err(if sudo {
+        error.hint("`sudo: true` is set, but sudo leads to another user there: `sudo -n id` shows to which.")
+    } else {
+        error.hint(format!(
+            "Set `sudo: true` for `{name}` in the inventory, or log in as root: `user: root`. \
+             To be in the group docker is not enough: only root may read what a deploy left."
+        ))
+    })
+}
+
 /// A script that is used in every deploy, so that a host keeps a copy: what is there is not sent again.
 pub(super) struct Own {
     /// Its file in `.provision/bin`.
@@ -131,7 +170,7 @@ impl Own {
     /// Runs the host's copy with `input`, and sends the script only where there is none.
     ///
     /// # Errors
-    /// When the session breaks.
+    /// When the session breaks, or the login is not root there.
     pub(super) async fn exec(
         &self,
         session: &Session,
@@ -140,10 +179,27 @@ impl Own {
         args: &[&str],
         input: &[u8],
     ) -> Result<Output> {
-        let output = session.exec(&self.kept(host, environment, args), input.to_vec()).await?;
+        let output = exec(session, host, &self.kept(host, environment, args), input.to_vec()).await?;
         if output.status != NOT_THERE {
             return Ok(output);
         }
-        session.exec(&self.sent(host, environment, args), input.to_vec()).await
+        exec(session, host, &self.sent(host, environment, args), input.to_vec()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(sudo: bool) -> String {
+        as_root("vps", sudo, 0, "").unwrap();
+        let error = as_root("vps", sudo, NOT_ROOT, "the login is ann, which is not root\n").unwrap_err();
+        format!("{:?} {error} | {}", error.kind(), error.hints().join(" "))
+    }
+
+    #[test]
+    fn a_login_that_is_not_root_is_told_what_to_set() {
+        insta::assert_snapshot!(refusal(false), @"Unreachable become root on the host: the login is ann, which is not root | Set `sudo: true` for `vps` in the inventory, or log in as root: `user: root`. To be in the group docker is not enough: only root may read what a deploy left.");
+        insta::assert_snapshot!(refusal(true), @"Unreachable become root on the host: the login is ann, which is not root | `sudo: true` is set, but sudo leads to another user there: `sudo -n id` shows to which.");
     }
 }

@@ -60,7 +60,7 @@ pub struct Status {
 /// When the session breaks, or root cannot be had.
 pub async fn status(session: &Session, host: &Host, environment: &Environment) -> Result<Status> {
     let command = scripts::command(scripts::STATUS, host, environment);
-    let output = session.exec(&command, Vec::new()).await?;
+    let output = scripts::exec(session, host, &command, Vec::new()).await?;
     parse(&output).ok_or_else(|| {
         broken("ask the host how it is", &Login::of(session), &output).host(host.name.to_string())
     })

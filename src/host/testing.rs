@@ -1,7 +1,8 @@
 //! Runs the scripts of a host against a folder of the test's own, under each shell that a host may have, with a
 //! `docker` that gives recorded answers.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,17 +10,19 @@ use std::process::{Command, Stdio};
 use crate::ssh::Output;
 
 /// The shells that a host may have as /bin/sh.
-const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
+pub(super) const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
 
 /// A folder that stands for a host: `opt/stack` is the remote folder, `run` stands for /run, `bin` has its commands.
 pub(super) struct Stand {
     folder: tempfile::TempDir,
+    /// Who the login is there: 0 is root.
+    pub uid: u32,
 }
 
 impl Stand {
     /// A host where nothing of ours is, with a docker that has nothing.
     pub(super) fn new() -> Self {
-        let stand = Self { folder: tempfile::tempdir().unwrap() };
+        let stand = Self { folder: tempfile::tempdir().unwrap(), uid: 0 };
         for folder in ["opt", "run", "bin"] {
             std::fs::create_dir(stand.path(folder)).unwrap();
         }
@@ -59,11 +62,15 @@ impl Stand {
     /// arguments.
     pub(super) fn run_in(&self, shell: &[&str], text: &str, args: &[&str], input: &str) -> Output {
         let text = self.placed(text);
-        let mut child = Command::new(shell[0])
-            .args(&shell[1..])
+        // A script that never ends fails its test.
+        let mut child = Command::new("timeout")
+            .arg("60")
+            .args(shell)
             .args(["-c", &text, "sh", &self.remote(), "p"])
             .args(args)
             .current_dir("/")
+            .env("HOME", self.path("root"))
+            .env_remove("DOCKER_CONFIG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -76,6 +83,21 @@ impl Stand {
         Output { stdout: output.stdout, stderr: output.stderr, status }
     }
 
+    /// Holds a lock, as a script in another process would, until the child is killed.
+    pub(super) fn hold(&self, path: &str) -> std::process::Child {
+        let path = self.path(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut holder = Command::new("flock")
+            .arg(&path)
+            .args(["sh", "-c", "echo held; exec sleep 60"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = [0; 5];
+        holder.stdout.take().unwrap().read_exact(&mut said).unwrap();
+        holder
+    }
+
     /// Runs a script under each shell and gives every answer, with the shell's name.
     pub(super) fn run(&self, text: &str, args: &[&str], input: &str) -> Vec<(&'static str, Output)> {
         SHELLS.iter().map(|shell| (shell[0], self.run_in(shell, text, args, input))).collect()
@@ -85,8 +107,20 @@ impl Stand {
     /// that nothing in a login's environment can lead them astray.
     fn placed(&self, text: &str) -> String {
         let folder = |path: &Path| path.to_str().unwrap().to_owned();
-        text.replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", folder(&self.path("bin"))))
+        let text = text
+            .replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", folder(&self.path("bin"))))
             .replace("/run/provision", &folder(&self.path("run/provision")))
+            .replace("/etc/ssh/", &folder(&self.path("etc/ssh/")))
+            .replace("/snap/bin/", &folder(&self.path("snap/bin/")));
+        // The tests may run as anybody, and busybox' shell takes its own commands before those of the PATH.
+        let mut functions = format!("id() {{ echo {}; }}\n", self.uid);
+        for name in ["date", "df", "ip"] {
+            let path = self.path(&format!("bin/{name}"));
+            if path.exists() {
+                writeln!(functions, "{name}() {{ {} \"$@\"; }}", folder(&path)).unwrap();
+            }
+        }
+        functions + &text
     }
 }
 

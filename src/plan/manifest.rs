@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use super::{Generated, role};
 use crate::stack::Release;
 
-/// Tab-separated lines: `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
+/// Tab-separated lines: `owner PROJECT ENVIRONMENT`, `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
 /// `validate NAME IMAGE USER MEMORY WORD…` and for each of its mounts `mount NAME SOURCE TARGET`,
 /// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
 pub fn manifest(release: &Release, generated: &Generated) -> String {
-    let mut text = format!("compose\t{}\n", release.compose_file);
+    let mut text = format!("owner\t{}\t{}\n", release.project, release.environment);
+    let _ = writeln!(text, "compose\t{}", release.compose_file);
     for (path, file) in &generated.files {
         let _ = writeln!(text, "file\t{}\t{path}", file.digest);
     }
@@ -101,6 +102,7 @@ mod tests {
                 "file/3 8",
                 "fingerprint/3 2",
                 "mount/4 1",
+                "owner/3 1",
                 "patience/3 2",
                 "port/3 1",
                 "role/7 1",

@@ -1,6 +1,6 @@
 //! What a host must have before anything is sent to it.
 
-use super::HostState;
+use super::{HostState, engine, room};
 use crate::error::{Error, Kind, Result};
 use crate::stack::Release;
 
@@ -10,24 +10,14 @@ use crate::stack::Release;
 /// Failed, with everything that is missing and what to do about the first of it. Nothing was changed.
 pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Result<()> {
     let error = |found: &str| Error::new(Kind::Failed, "prepare the host").cause(found);
-    if state.missing_commands.contains("docker") {
-        return Err(error("docker is not installed").hint(
-            "Install it: `apt-get install docker.io docker-compose` on Debian 13, or Docker's own packages.",
-        ));
+    let without_docker: Vec<&str> =
+        state.missing_commands.iter().map(String::as_str).filter(|name| *name != "docker").collect();
+    if state.missing_commands.contains("timeout") {
+        // Every question to docker is asked with it.
+        return Err(missing(&without_docker));
     }
-    if state.docker.is_none() {
-        return Err(error("the docker engine does not answer")
-            .cause(&state.docker_error)
-            .hint(
-                "Start it on the host: `systemctl start docker`; `journalctl -u docker` says why it stopped.",
-            )
-            .hint("Nothing was changed: containers that ran may still run."));
-    }
-    if state.compose.is_none() {
-        return Err(error("docker has no `compose`").hint(
-            "Install it: the package docker-compose (Debian 13) or docker-compose-plugin (Docker's own).",
-        ));
-    }
+    engine::answers(state)?;
+    engine::fits(state)?;
     let deployed_by_us = state.current.is_some() || state.interrupted.is_some();
     let in_use = !state.files.is_empty() || !state.containers.is_empty();
     if in_use && !deployed_by_us {
@@ -44,30 +34,22 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
             ))
             .hint("Or choose another `remote: {path: …}` and `project:` in the inventory."));
     }
-    if !state.missing_commands.is_empty() {
-        let names: Vec<&str> = state.missing_commands.iter().map(String::as_str).collect();
-        return Err(error(&format!("these commands are missing: {}", names.join(", ")))
-            .hint("Install them: `apt-get install age util-linux coreutils tar mount`."));
+    if !without_docker.is_empty() {
+        return Err(missing(&without_docker));
     }
     if state.host_key.is_none() && release.services.values().any(|service| !service.secrets.is_empty()) {
-        return Err(error("the host has neither an ed25519 nor an RSA host key to seal the secrets to")
-            .hint("Make one on the host: `ssh-keygen -A`."));
-    }
-    for (what, free) in [("the remote folder", state.disk_free), ("docker's data", state.docker_free)] {
-        if free < least_free {
-            return Err(error(&format!(
-                "the disk is full: {} MB free for {what}, {} MB are wanted",
-                free / 1_048_576,
-                least_free / 1_048_576
+        return Err(match &state.half_key {
+            Some(key) => error(&format!(
+                "the host key {key} has no public half, and it could not be derived, to seal the secrets to"
             ))
-            .hint(
-                "Make room: `docker system df` and `journalctl --disk-usage` on the host show what is large.",
-            )
-            .hint("`deploy: {min_free_disk: …}` in the inventory is the limit."));
-        }
+            .hint(format!("Derive it on the host: `ssh-keygen -y -f {key} >{key}.pub`.")),
+            None => error("the host has neither an ed25519 nor an RSA host key to seal the secrets to")
+                .hint("Make one on the host: `ssh-keygen -A`."),
+        });
     }
+    room::room(state, least_free)?;
     taken_ports(release, state)?;
-    super::networks(release, state)?;
+    super::found(release, state)?;
     let missing: Vec<&str> =
         release.networks.iter().filter(|name| !state.networks.contains(*name)).map(String::as_str).collect();
     if !missing.is_empty() {
@@ -78,6 +60,12 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
         )));
     }
     Ok(())
+}
+
+fn missing(commands: &[&str]) -> Error {
+    Error::new(Kind::Failed, "prepare the host")
+        .cause(format!("these commands are missing: {}", commands.join(", ")))
+        .hint("Install them: `apt-get install age util-linux coreutils tar mount`.")
 }
 
 /// A port that a service would publish and that something else of the host has.
@@ -111,6 +99,7 @@ mod tests {
     fn release() -> Release {
         Release {
             project: "p".to_owned(),
+            environment: "prod".to_owned(),
             compose_file: "docker-compose.p.yml".to_owned(),
             files: BTreeMap::new(),
             sealed: BTreeMap::new(),
@@ -118,6 +107,7 @@ mod tests {
             volumes: BTreeSet::new(),
             networks: BTreeSet::from(["app".to_owned()]),
             sought: BTreeMap::new(),
+            from_host: BTreeMap::new(),
             remarks: Vec::new(),
         }
     }

@@ -73,6 +73,16 @@ pub struct HostState {
     pub docker: Option<String>,
     /// What docker said when it did not answer.
     pub docker_error: String,
+    /// The newest API version that the engine speaks; `None` where a release runs already.
+    pub docker_api: Option<String>,
+    /// The folder in which docker keeps its data; `None` when it does not answer.
+    pub docker_root: Option<String>,
+    /// What docker says of its own confinement, where it was asked: seccomp, apparmor, userns, rootless.
+    pub docker_security: BTreeSet<String>,
+    /// Whether docker is there as a snap alone.
+    pub docker_snap: bool,
+    /// The host's address on docker's own bridge, docker0.
+    pub gateway: Option<String>,
     /// Version of compose, or `known`; `None` when there is none.
     pub compose: Option<String>,
     /// Commands that the host lacks and the scripts need.
@@ -81,6 +91,18 @@ pub struct HostState {
     pub systemd: bool,
     /// A host key line that age can encrypt to: ssh-ed25519, else ssh-rsa.
     pub host_key: Option<String>,
+    /// A private host key whose public half is missing and could not be derived.
+    pub half_key: Option<String>,
+    /// The same for two names of one machine, and for no two machines.
+    pub machine: String,
+    /// The compose project and the environment that own the remote folder, where a release says so.
+    pub owner: Option<(String, String)>,
+    /// Where the file systems of the remote folder or of /run are mounted, if nothing can be written there.
+    pub read_only: BTreeSet<String>,
+    /// Bytes free in /run.
+    pub run_free: Option<u64>,
+    /// How many files can still be made, by place: remote, docker or run. Places without such a limit are not there.
+    pub inodes: BTreeMap<String, u64>,
     /// Bytes free where the remote folder is or will be.
     pub disk_free: u64,
     /// Bytes free where docker keeps its data.

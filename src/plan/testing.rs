@@ -75,6 +75,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
     }
     Release {
         project: "p".to_owned(),
+        environment: "prod".to_owned(),
         compose_file: "docker-compose.p.yml".to_owned(),
         files,
         sealed: BTreeMap::new(),
@@ -82,6 +83,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
         volumes: BTreeSet::new(),
         networks: BTreeSet::new(),
         sought: BTreeMap::new(),
+        from_host: BTreeMap::new(),
         remarks: Vec::new(),
     }
 }

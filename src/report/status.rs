@@ -56,9 +56,10 @@ impl Look {
     /// Whether every service of the release is as it should be. While somebody deploys that cannot be said.
     pub(super) fn is_well(&self) -> bool {
         self.lock.is_some()
-            || self.services.iter().all(|service| {
-                service.drift.is_none() && service.health != "unhealthy" && service.state != "restarting"
-            })
+            || (self.docker || self.release.is_none())
+                && self.services.iter().all(|service| {
+                    service.drift.is_none() && service.health != "unhealthy" && service.state != "restarting"
+                })
     }
 
     pub(super) fn new(state: &HostState, status: &Status) -> Self {
@@ -172,7 +173,7 @@ impl Look {
         if !service.health.is_empty() {
             words.push(service.health.clone());
         }
-        if service.state != "missing" {
+        if !["missing", "not known"].contains(&service.state.as_str()) {
             words.push(count(service.restarts as usize, "restart"));
         }
         let started = service.started.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
@@ -193,7 +194,8 @@ fn service(name: &str, state: &HostState, status: &Status) -> Service {
     let declared = status.services.get(name);
     let container = state.container(name);
     let drift = match (declared, container) {
-        _ if state.holder.is_some() => None,
+        // An engine that does not answer says nothing of its containers.
+        _ if state.holder.is_some() || state.docker.is_none() => None,
         (None, _) => Some("the release has no such service"),
         (Some(_), None) => Some("its container was removed"),
         (Some((label, _)), Some(container)) if *label != container.digest => {
@@ -207,7 +209,11 @@ fn service(name: &str, state: &HostState, status: &Status) -> Service {
     };
     Service {
         name: name.to_owned(),
-        state: container.map_or("missing".to_owned(), |container| container.state.clone()),
+        state: match container {
+            Some(container) => container.state.clone(),
+            None if state.docker.is_none() => "not known".to_owned(),
+            None => "missing".to_owned(),
+        },
         health: container.map_or(String::new(), |container| container.health.clone()),
         restarts: container.map_or(0, |container| container.restarts),
         started: status.started.get(name).cloned(),
@@ -349,6 +355,17 @@ mod tests {
           lock         free
           disk         0 KB free, docker's 0 KB; records take 0 KB
         ");
+    }
+
+    #[test]
+    fn a_docker_that_does_not_answer_says_nothing_of_its_containers() {
+        let (state, status) = host();
+        let state = HostState { docker: None, containers: Vec::new(), ..state };
+        let look = Look::new(&state, &status);
+        assert!(!look.is_well());
+        let text = look.render("vps");
+        assert!(text.contains("docker       does not answer") && text.contains("not known"), "{text}");
+        assert!(!text.contains("missing") && !text.contains("its container"), "{text}");
     }
 
     #[test]

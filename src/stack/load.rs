@@ -34,7 +34,7 @@ pub fn load(environment: &Environment) -> Result<Release> {
     }
     .map_err(fail)?;
     let community = dashboards::inspect(&folder, &mut sources, digest);
-    let variables::Resolved { mut values, mut problems, mut sought, ports } =
+    let variables::Resolved { mut values, mut problems, mut sought, from_host, ports } =
         variables::resolve(&declared, &environment.variables, &environment.name)
             .map_err(|problem| fail(vec![problem]))?;
     problems.extend(community.problems);
@@ -60,8 +60,16 @@ pub fn load(environment: &Environment) -> Result<Release> {
     let mut release = assemble(environment, &folder, files, &ports).map_err(fail)?;
     sought.retain(|_, network| release.networks.contains(network));
     release.sought = sought;
+    release.from_host =
+        from_host.into_iter().filter(|(_, variable)| stands_in(&release, &variable.value)).collect();
     release.remarks.extend(remark(&release, &community.missing));
     Ok(release)
+}
+
+/// Whether a text stands in one of the release's files.
+fn stands_in(release: &Release, text: &str) -> bool {
+    let mut files = release.files.values().chain(release.sealed.values());
+    files.any(|file| String::from_utf8_lossy(&file.content).contains(text))
 }
 
 /// Says which dashboards of grafana.com are not here, where a service would show them.
@@ -270,6 +278,7 @@ fn assemble(
     files.retain(|path, _| !sealed.contains_key(path));
     let release = Release {
         project: environment.project.clone(),
+        environment: environment.name.clone(),
         compose_file: compose_file.clone(),
         files,
         sealed,
@@ -277,6 +286,7 @@ fn assemble(
         volumes: compose.volumes,
         networks: compose.networks,
         sought: BTreeMap::new(),
+        from_host: BTreeMap::new(),
         remarks: Vec::new(),
     };
     let unclaimed = unclaimed(folder, &release);

@@ -14,7 +14,7 @@ mod service;
 mod variables;
 
 pub use load::{has_extension, is_yaml, load};
-pub use release::{File, Release, digest, short_digest};
+pub use release::{Fact, File, FromHost, Release, digest, short_digest};
 pub use service::{
     Database, EmptyUntil, Mount, OnSecret, Reload, SecretFile, SecretValue, Service, Validate, Verify,
 };

@@ -59,6 +59,9 @@ impl<'de> Deserialize<'de> for File {
 pub struct Release {
     /// The compose project.
     pub project: String,
+    /// The environment that it was made for; empty where an older provision wrote it.
+    #[serde(default)]
+    pub environment: String,
     /// The compose file, a key of `files`.
     pub compose_file: String,
     /// Path relative to the remote folder → file.
@@ -76,9 +79,31 @@ pub struct Release {
     /// that is looked for. Until then its name stands in `files` and `networks`.
     #[serde(skip)]
     pub sought: BTreeMap<String, String>,
+    /// Variables of the stack whose value the host tells, unless the inventory sets them.
+    #[serde(skip)]
+    pub from_host: BTreeMap<String, FromHost>,
     /// What the operator should know, and what stops nothing.
     #[serde(skip)]
     pub remarks: Vec<String>,
+}
+
+/// A variable whose value the host tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromHost {
+    /// What it is.
+    pub fact: Fact,
+    /// What stands for it in the rendered files.
+    pub value: String,
+}
+
+/// What a host can tell for a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The host's address on docker's own bridge.
+    Docker0Address,
+    /// The folder in which docker keeps its data.
+    DockerDataRoot,
 }
 
 impl Release {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::kinds::{Bounds, Kind};
+use super::{Fact, FromHost};
 use crate::error::{Place, Problem};
 use crate::inventory::Variables;
 use crate::yaml::{Document, Value, did_you_mean, suggestion};
@@ -40,6 +41,10 @@ struct Declaration {
     /// for on the host, its compose project's name aside.
     #[serde(default)]
     find: Option<String>,
+    /// What of the host is the value, unless the inventory says otherwise; the default stands in for it until the
+    /// host was asked.
+    #[serde(default)]
+    from_host: Option<Fact>,
     /// What a choice may be.
     #[serde(default)]
     values: Vec<String>,
@@ -79,6 +84,8 @@ pub(super) struct Resolved {
     /// Variables whose value is to be found on the host → the name of the docker network that is looked for,
     /// which also stands in `values` until then.
     pub sought: BTreeMap<String, String>,
+    /// Variables whose value the host tells, with the defaults that stand for them until then.
+    pub from_host: BTreeMap<String, FromHost>,
     /// The variables that are ports: name, value, and where the inventory sets it, if it does.
     pub ports: Vec<(String, u16, Option<Place>)>,
 }
@@ -105,12 +112,18 @@ pub(super) fn resolve(
     }
     let mut values = BTreeMap::new();
     let mut sought = BTreeMap::new();
+    let mut from_host = BTreeMap::new();
     let mut ports = Vec::new();
     for (name, declaration) in &declarations {
         let mut value = resolver.value(&[name], declaration, given.values.get(name));
         if let (Value::Null, Some(find)) = (&value, &declaration.find) {
             sought.insert(name.clone(), find.clone());
             value = Value::from(find.as_str());
+        }
+        if let (Some(fact), None, Some(default)) =
+            (declaration.from_host, given.values.get(name), value.as_str())
+        {
+            from_host.insert(name.clone(), FromHost { fact, value: default.to_owned() });
         }
         let port = value.as_u64().and_then(|port| u16::try_from(port).ok());
         if let (Kind::Port, Some(port)) = (declaration.kind, port) {
@@ -119,7 +132,7 @@ pub(super) fn resolve(
         }
         values.insert(name.clone(), value);
     }
-    Ok(Resolved { values, problems: resolver.problems, sought, ports })
+    Ok(Resolved { values, problems: resolver.problems, sought, from_host, ports })
 }
 
 struct Resolver<'a> {

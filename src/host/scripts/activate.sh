@@ -9,12 +9,12 @@ use "$1" "$2"
 id=$3 nonce=$4 bound=$5 confirm=$6 pull=$7 keep=$8 actor=$9
 incoming=$records/incoming.$nonce
 log=$control/log.$nonce
-begun=$(date +%s)
+begun=$(date +%s) begun_up=$(uptime_seconds)
 current=$(current_release)
 
 outcome() { # WORD
 	audit "$1"
-	rm -rf "$incoming" "$control/holder" "$control/holder.nonce"
+	rm -rf "$incoming" "$control/receiving.$nonce" "$control/holder" "$control/holder.nonce"
 	cp "$log" "$records/log/$id.log" 2>/dev/null || :
 	# The lock goes before the word: whoever reads the word may deploy again at once.
 	exec 9>&-
@@ -46,19 +46,19 @@ if [ "$(state_digest)" != "$bound" ]; then
 fi
 
 # Left by controllers that were cut off while sending.
-find "$records" -maxdepth 1 -name 'incoming.*' ! -path "$incoming" -mmin +60 -exec rm -rf {} +
+sweep_incoming "$nonce"
 if [ -d "$incoming/bin" ]; then
 	for script in "$incoming/bin"/*; do
 		if ! cmp -s "$script" "$records/bin/${script##*/}"; then
 			{ cp "$script" "$records/bin/.new" && mv -f "$records/bin/.new" "$records/bin/${script##*/}"; } ||
-				{ say error disk "cannot write $records/bin"; outcome refused; }
+				{ say error disk "cannot write $records/bin: $(room_at "$records")"; outcome refused; }
 		fi
 	done
 fi
 
 # What the last activation did not come to sweep.
 if [ -n "$current" ] && [ -d "$records/releases/$current" ] && [ ! -f "$records/releases/$current/confirmed" ]; then
-	: >"$records/releases/$current/confirmed" || { say error disk "cannot write $records"; outcome refused; }
+	: >"$records/releases/$current/confirmed" || { say error disk "cannot write $records: $(room_at "$records")"; outcome refused; }
 fi
 sweep || :
 
@@ -144,7 +144,7 @@ interrupted=no
 old_manifest=
 if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
 if ! assemble; then
-	say error disk "the release could not be put together: $(df -P -k "$remote" | tail -n 1)"
+	say error disk "the release could not be put together: $(room_at "$records")"
 	rm -rf "$records/activation.new"
 	[ -d "$records/activation" ] || sweep || :
 	outcome refused
@@ -154,8 +154,8 @@ manifest=$records/releases/$id/manifest
 
 # Waits for the word of the controller: 0 confirmed, 1 go back.
 await_answer() {
-	deadline=$(($(date +%s) + confirm))
-	say waiting "$deadline"
+	deadline=$(($(uptime_seconds) + confirm))
+	say waiting "$confirm"
 	hold_images "$id" 9>&- &
 	answered=0
 	await_word || answered=1
@@ -164,7 +164,7 @@ await_answer() {
 }
 
 await_word() {
-	while [ "$(date +%s)" -lt "$deadline" ]; do
+	while [ "$(uptime_seconds)" -lt "$deadline" ]; do
 		if [ -f "$control/answer.$nonce" ]; then
 			read -r answer <"$control/answer.$nonce"
 			[ "$answer" = confirm ] && return 0
@@ -178,7 +178,7 @@ await_word() {
 
 commit() {
 	printf '%s\n' "$id" >"$records/current.new" && sync && mv -f "$records/current.new" "$records/current" ||
-		{ failed disk "cannot write $records/current"; return 1; }
+		{ failed disk "cannot write $records/current: $(room_at "$records")"; return 1; }
 	touch "$records/releases/$id/confirmed" || :
 	end_journal
 	kept=0

@@ -40,7 +40,7 @@ rm -f "$control/holder.nonce"
 current=$(current_release)
 printf 'process %s, the host itself (%s), since %s\n' "$$" "$3" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" >"$control/holder"
 trap 'rm -f "$control/holder"' EXIT
-find "$records" -maxdepth 1 -name 'incoming.*' -mmin +60 -exec rm -rf {} +
+sweep_incoming ''
 if [ -d "$records/activation" ] && [ "$(cat "$records/activation/id")" = "$current" ] &&
 	[ "$(cat "$records/activation/from")" != "$current" ]; then
 	# It was confirmed, and only the journal was still to go.
@@ -49,7 +49,7 @@ fi
 if [ -d "$records/activation" ]; then
 	# The host went down in the middle of an activation: it ends it by its way back.
 	id=$(cat "$records/activation/id")
-	begun=$(date +%s) actor="{\"user\":\"the host itself\",\"command\":\"$3\"}"
+	begun_up=$(uptime_seconds) actor="{\"user\":\"the host itself\",\"command\":\"$3\"}"
 	release=${current:-$id}
 	manifest=$records/releases/$release/manifest
 	old_manifest=$records/releases/$id/manifest

@@ -2,13 +2,14 @@
 # Arguments: REMOTE PROJECT SERVICE TEXT. Answers "journal no" where nothing writes into a journal.
 # shellcheck shell=sh disable=SC2154
 use "$1" "$2"
-container=$(docker ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$3" | head -n 1)
+containers=$(ask_docker ps -q --filter "label=com.docker.compose.project=$project" --filter "label=com.docker.compose.service=$3")
+container=$(printf '%s\n' "$containers" | head -n 1)
 [ -n "$container" ] || {
 	echo "the service $3 does not run" >&2
 	exit 1
 }
 # Its standard output: docker logs the line with the container's own labels, and no image needs a shell.
-process=$(docker inspect --format '{{.State.Pid}}' "$container")
+process=$(ask_docker inspect --format '{{.State.Pid}}' "$container")
 printf '%s\n' "$4" >"/proc/$process/fd/1"
 if command -v systemd-cat >/dev/null 2>&1; then
 	printf '%s\n' "$4" | systemd-cat -t provision

@@ -8,8 +8,17 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL PATH
 tab=$(printf '\t')
 
+# Who is not root sees less than there is: what may not be read would look as if it were not there.
+need_root() {
+	[ "$(id -u)" -eq 0 ] || {
+		echo "the login is $(id -un 2>/dev/null || id -u), which is not root" >&2
+		exit 91
+	}
+}
+
 # use REMOTE PROJECT: sets the places that everything else works with.
 use() {
+	need_root
 	remote=$1
 	project=$2
 	records=$remote/.provision
@@ -17,6 +26,84 @@ use() {
 	# Live records are in tmpfs too: a full disk must not keep a supervisor from saying so.
 	control=/run/provision/$project.control
 	lock=$records/lock
+}
+
+# Seconds since the host started: a clock that somebody sets moves no deadline.
+uptime_seconds() {
+	read -r seconds _ </proc/uptime
+	echo "${seconds%%.*}"
+}
+
+# Docker may be stopped or stuck, and would then be waited for without end: each question has a limit in seconds.
+# coreutils' timeout ends with 124, busybox' with 143.
+limited() { # SECONDS COMMAND...
+	limit=$1
+	shift
+	asked=0
+	timeout "$limit" "$@" || asked=$?
+	case $asked in
+	124 | 143)
+		[ "$1" != xargs ] || shift
+		echo "\`$1 $2\` did not answer within $limit s" >&2
+		;;
+	esac
+	return "$asked"
+}
+ask_docker() { limited 20 docker "$@"; }
+# The same for each line of standard input.
+ask_docker_each() { limited 20 xargs docker "$@"; }
+
+# The folder where PATH is, or would be made.
+nearest() { # PATH
+	where=$1
+	while [ ! -d "$where" ]; do where=$(dirname "$where"); done
+	printf '%s\n' "$where"
+}
+
+# Where a file system that holds PATH is mounted.
+mount_of() { # PATH
+	df -P -k "$(nearest "$1")" 2>/dev/null | sed -n '$s/^.* [0-9-]*%*  *\(\/.*\)$/\1/p'
+}
+
+# Whether nothing can be written below PATH, whoever asks. (busybox' `test -w` says yes to root without looking.)
+is_read_only() { # PATH
+	options=$(grep -F " $(mount_of "$1") " /proc/mounts | tail -n 1 | cut -d ' ' -f 4)
+	case ,$options, in *,ro,*) return 0 ;; esac
+	return 1
+}
+
+# What is free where PATH is: bytes, and files that can still be made; `-` where there is no such limit.
+free_at() { # PATH
+	where=$(nearest "$1")
+	bytes=$(df -P -k "$where" 2>/dev/null | sed -n '$s/^.* \([0-9][0-9]*\)  *[0-9-]*%*  *\/.*$/\1/p')
+	files=$(df -P -i "$where" 2>/dev/null | sed -n '$s/^.* \([0-9][0-9]*\)  *[0-9][0-9]*  *\([0-9][0-9]*\)  *[0-9-]*%*  *\/.*$/\1 \2/p')
+	case $files in '' | '0 '*) files=- ;; *) files=${files#* } ;; esac
+	echo "$((${bytes:-0} * 1024)) $files"
+}
+
+# Why nothing can be written at PATH, in words.
+room_at() { # PATH
+	if is_read_only "$1"; then
+		echo "$(mount_of "$1") is mounted read-only"
+		return
+	fi
+	free_at "$1" | {
+		read -r bytes files
+		[ "$files" != - ] || files='any number of'
+		echo "$(mount_of "$1") has $((bytes / 1048576)) MB free, and room for $files new files"
+	}
+}
+
+# Releases that were arriving when their connection, or the power, was cut. Whoever receives one holds a lock in /run,
+# which no power loss outlives.
+sweep_incoming() { # NONCE of the own one, or nothing
+	for folder in "$records"/incoming.*; do
+		word=${folder##*/incoming.}
+		if [ ! -d "$folder" ] || [ "$word" = "$1" ]; then continue; fi
+		receiving=$control/receiving.$word
+		if [ -f "$receiving" ] && ! flock -n "$receiving" true; then continue; fi
+		rm -rf "$folder" "$receiving"
+	done
 }
 
 # Files in the remote folder, our records aside: "DIGEST PATH", sorted.

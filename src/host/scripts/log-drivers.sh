@@ -3,8 +3,8 @@
 # shellcheck shell=sh disable=SC2154
 use "$1" "$2"
 echo "provision-log-drivers 1"
-ids=$(docker ps -q --no-trunc)
+ids=$(ask_docker ps -q --no-trunc)
 if [ -n "$ids" ]; then
-	echo "$ids" | xargs docker inspect --format 'driver {{.Name}} {{.HostConfig.LogConfig.Type}}' | sed 's|^driver /|driver |'
+	echo "$ids" | ask_docker_each inspect --format 'driver {{.Name}} {{.HostConfig.LogConfig.Type}}' | sed 's|^driver /|driver |'
 fi
 echo "end"

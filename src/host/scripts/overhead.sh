@@ -8,10 +8,10 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' PIPE HUP TERM
 cgroups=/sys/fs/cgroup
 
-docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids"
+ask_docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids"
 : >"$work/list"
 if [ -s "$work/ids" ]; then
-	xargs docker inspect --format '{{.State.Pid}} {{index .Config.Labels "com.docker.compose.service"}}' <"$work/ids" >"$work/list"
+	ask_docker_each inspect --format '{{.State.Pid}} {{index .Config.Labels "com.docker.compose.service"}}' <"$work/ids" >"$work/list"
 fi
 
 # The folder of a process in a version 1 hierarchy, or in the one of version 2.
@@ -45,9 +45,9 @@ while read -r pid service; do
 	stat=$(folder "$pid" memory)/memory.stat
 	echo "memory $service $(sed -n 's/^anon //p; s/^total_rss //p' "$stat" | head -n 1)"
 done <"$work/list"
-docker volume ls -q --filter "label=com.docker.compose.project=$project" >"$work/volumes"
+ask_docker volume ls -q --filter "label=com.docker.compose.project=$project" >"$work/volumes"
 while read -r volume; do
-	where=$(docker volume inspect --format '{{.Mountpoint}}' "$volume")
+	where=$(ask_docker volume inspect --format '{{.Mountpoint}}' "$volume")
 	size=$(du -sk "$where" 2>/dev/null | cut -f 1)
 	echo "disk $volume $((${size:-0} * 1024))"
 done <"$work/volumes"

@@ -10,44 +10,101 @@ trap 'exit 1' PIPE HUP TERM
 # Each call of the docker command costs some 20 ms of its own start, so there are as few as can be.
 current=$(current_release)
 {
-	docker network ls --format '{{.Name}}' >"$work/networks" 2>"$work/docker-error" || rm -f "$work/networks"
+	ask_docker network ls --format '{{.Name}}' >"$work/networks" 2>"$work/docker-error" || rm -f "$work/networks"
 } &
-{
-	docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" 2>/dev/null || :
-	if [ -s "$work/ids" ]; then
-		xargs docker inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"pid":{{.State.Pid}},"network":{{json .HostConfig.NetworkMode}},"ports":{{json .NetworkSettings.Ports}}}' <"$work/ids" >"$work/containers" 2>/dev/null || :
-	fi
-} &
+# One that is removed between the two questions is an error of the second: both are asked again.
+look_at_containers() {
+	for _ in 1 2 3; do
+		ask_docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$project" >"$work/ids" || return 1
+		: >"$work/containers"
+		[ -s "$work/ids" ] || return 0
+		code=0
+		ask_docker_each inspect --format '{"service":{{json (index .Config.Labels "com.docker.compose.service")}},"name":{{json .Name}},"id":{{json .ID}},"image":{{json .Config.Image}},"image_id":{{json .Image}},"state":{{json .State.Status}},"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}},"restarts":{{.RestartCount}},"exit_code":{{.State.ExitCode}},"digest":{{json (index .Config.Labels "provision.digest")}},"pid":{{.State.Pid}},"network":{{json .HostConfig.NetworkMode}},"ports":{{json .NetworkSettings.Ports}},"hostname":{{json .HostnamePath}}}' <"$work/ids" >"$work/containers" || code=$?
+		[ "$code" -ne 0 ] || return 0
+		[ "$code" -lt 124 ] || return 1
+	done
+	return 1
+}
+{ look_at_containers 2>"$work/containers-error" || rm -f "$work/containers"; } &
+ask_engine() {
+	ask_docker info --format '{{.DockerRootDir}}{{println}}{{range .SecurityOptions}}{{println .}}{{end}}' >"$work/engine" 2>/dev/null || rm -f "$work/engine"
+}
+# Where compose may be, as Debian's and Docker's packages have it, or put there by hand.
+compose_is_there() {
+	for folder in /root/.docker /usr/local/lib/docker /usr/local/libexec/docker /usr/lib/docker /usr/libexec/docker; do
+		if [ -x "$folder/cli-plugins/docker-compose" ]; then return 0; fi
+	done
+	return 1
+}
 # Versions are asked for where no release says that they are good enough.
 if [ -z "$current" ]; then
-	{ docker version --format '{{.Server.Version}}' >"$work/docker" 2>/dev/null || rm -f "$work/docker"; } &
-	{ docker compose version --short >"$work/compose" 2>/dev/null || rm -f "$work/compose"; } &
+	{ ask_docker version --format '{{.Server.Version}} {{.Server.APIVersion}}' >"$work/docker" 2>/dev/null || rm -f "$work/docker"; } &
+	ask_engine &
+fi
+compose_known=no
+if [ -n "$current" ] && compose_is_there; then
+	compose_known=yes
+else
+	{ ask_docker compose version --short >"$work/compose" 2>/dev/null || rm -f "$work/compose"; } &
 fi
 
 echo "provision-probe 1"
 for name in docker age flock sha256sum tar timeout mount; do
 	command -v "$name" >/dev/null 2>&1 || echo "missing $name"
 done
+# The snap's folder is in no path of ours, and what it has cannot be used.
+[ ! -x /snap/bin/docker ] || command -v docker >/dev/null 2>&1 || echo "snap yes"
 if [ -d /run/systemd/system ]; then echo "systemd yes"; else echo "systemd no"; fi
 hostkey=
 for kind in ed25519 rsa; do
-	if [ -r "/etc/ssh/ssh_host_${kind}_key.pub" ] && [ -f "/etc/ssh/ssh_host_${kind}_key" ]; then
-		hostkey=$(cut -d ' ' -f 1,2 "/etc/ssh/ssh_host_${kind}_key.pub")
+	key=/etc/ssh/ssh_host_${kind}_key
+	[ -f "$key" ] || continue
+	# The public half is in the private one, should its file be gone.
+	if [ -s "$key.pub" ]; then
+		hostkey=$(cut -d ' ' -f 1,2 "$key.pub")
+	else
+		hostkey=$(ssh-keygen -y -P '' -f "$key" 2>/dev/null </dev/null | cut -d ' ' -f 1,2)
+	fi
+	if [ -n "$hostkey" ]; then
 		echo "hostkey $hostkey"
 		break
 	fi
+	echo "halfkey $key"
 done
+# Two names for one machine, this run of it, are the same here; copies of one machine are not.
+for part in /proc/sys/kernel/random/boot_id /proc/sys/kernel/hostname /etc/machine-id; do
+	[ ! -r "$part" ] || read -r word <"$part" || word=
+	machine="${machine:-} ${word:-}"
+done
+echo "machine${machine:-}"
 listening /proc/net/tcp /proc/net/tcp6
-free_bytes() { # PATH
-	where=$1
-	while [ ! -d "$where" ]; do where=$(dirname "$where"); done
-	df -P -k "$where" 2>/dev/null | {
-		read -r _
-		read -r _ _ _ free _ && echo "$((free * 1024))"
-	}
-}
-echo "free $(free_bytes "$remote")"
-echo "dockerfree $(free_bytes /var/lib/docker)"
+# docker0's address is the kernel's to tell; docker is asked where there is none of that name.
+# One df for all places, as it is asked while docker is.
+set -- "$(nearest "$remote")" "$(nearest /var/lib/docker)" /run
+df -P -k "$@" >"$work/bytes" 2>/dev/null || :
+df -P -i "$@" >"$work/inodes" 2>/dev/null || :
+grep ' ro[ ,]' /proc/mounts >"$work/readonly" || :
+exec 3<"$work/bytes" 4<"$work/inodes"
+read -r _ <&3 || :
+read -r _ <&4 || :
+docker_free=
+for place in remote docker run; do
+	read -r _ _ _ bytes _ mount <&3 || :
+	read -r _ all _ files _ <&4 || :
+	case ${bytes:-x}${all:-x}${files:-x} in
+	# A file system whose name has a blank.
+	*[!0-9]*) free=$(free_at "$1") mount=$(mount_of "$1") ;;
+	*)
+		[ "$all" -ne 0 ] || files=-
+		free="$((bytes * 1024)) $files"
+		;;
+	esac
+	if [ "$place" = docker ]; then docker_free=$free; else echo "free $place $free"; fi
+	if [ "$place" != docker ] && grep -q -F " $mount " "$work/readonly" && is_read_only "$1"; then echo "readonly $mount"; fi
+	shift
+done
+exec 3<&- 4<&-
+gateway=$(ip -4 -o addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([0-9.]*\)\/.*/\1/p' | head -n 1)
 if [ -n "$current" ]; then echo "current $current"; fi
 files_in_place >"$work/files"
 echo "digest $({
@@ -65,6 +122,7 @@ for confirmed in "$records/releases"/*/confirmed; do
 	echo "kept ${release##*/}"
 done
 manifest=$records/releases/$current/manifest
+[ -z "$current" ] || sed -n "s/^owner$tab\(.*\)$tab/owner \1 /p" "$manifest" 2>/dev/null || :
 if [ -n "$current" ] && [ -f "$manifest" ]; then
 	manifest_lines "$manifest" file | tr "$tab" ' ' | sort -k 2 >"$work/declared"
 	if ! cmp -s "$work/declared" "$work/files"; then
@@ -85,15 +143,35 @@ if [ -f "$lock" ] && command -v flock >/dev/null 2>&1 && ! flock -n "$lock" true
 	echo "holder $(cat "$control/holder" 2>/dev/null || echo unknown)"
 fi
 wait
-if [ ! -f "$work/networks" ]; then
-	echo "docker-error $(tr '\n' ' ' <"$work/docker-error")"
+[ -f "$work/containers" ] || cat "$work/containers-error" >>"$work/docker-error"
+if [ ! -f "$work/networks" ] || [ ! -f "$work/containers" ]; then
+	# "Terminated" is what busybox' shell says of the limit.
+	echo "docker-error $(sed '/^Terminated$/d' "$work/docker-error" | tr '\n' ' ')"
 elif [ -s "$work/docker" ]; then
-	echo "docker $(cat "$work/docker")"
+	read -r version api <"$work/docker"
+	echo "docker $version"
+	echo "api $api"
 else
 	echo "docker known"
 fi
-if [ -n "$current" ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
+if [ "$compose_known" = yes ]; then echo "compose known"; elif [ -s "$work/compose" ]; then echo "compose $(cat "$work/compose")"; fi
 if [ -f "$work/networks" ]; then sed 's/^/network /' "$work/networks"; fi
+# A container's own files tell where docker keeps them; where there is none docker is asked.
+docker_root=$(sed -n 's|.*"hostname":"\(/[^"]*\)/containers/[0-9a-f]*/hostname"}$|\1|p' "$work/containers" 2>/dev/null | head -n 1)
+if [ -z "$docker_root" ] && [ -f "$work/containers" ]; then
+	[ -z "$current" ] || ask_engine
+	docker_root=$(head -n 1 "$work/engine" 2>/dev/null || :)
+	sed -n '2,$s/^name=\([a-z]*\).*/security \1/p' "$work/engine" 2>/dev/null || :
+fi
+[ -z "$docker_root" ] || echo "docker-root $docker_root"
+if [ -z "$gateway" ] && [ -f "$work/networks" ]; then
+	gateway=$(ask_docker network inspect bridge --format '{{range .IPAM.Config}}{{println .Gateway}}{{end}}' 2>/dev/null | head -n 1)
+fi
+[ -z "$gateway" ] || echo "gateway $gateway"
+case ${docker_root:-/var/lib/docker} in
+/var/lib/docker) [ -z "$docker_free" ] || echo "free docker $docker_free" ;;
+*) echo "free docker $(free_at "$docker_root")" ;;
+esac
 if [ -f "$work/containers" ]; then
 	sed 's/^/container /' "$work/containers"
 	# Docker does not know where a container on the host's own network listens.

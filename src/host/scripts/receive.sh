@@ -13,28 +13,33 @@ refuse() { # WORD TEXT
 
 known=yes
 [ -d "$remote" ] || known=no
-mkdir -p "$remote" "$control" 2>/dev/null || refuse folder "cannot make $remote"
-[ -d "$records" ] || mkdir "$records" || refuse disk "cannot make $records: $(df -P -k "$remote" | tail -n 1)"
+mkdir -p "$control" 2>/dev/null || refuse disk "cannot make $control: $(room_at "$control")"
+mkdir -p "$remote" 2>/dev/null || refuse disk "cannot make $remote: $(room_at "$remote")"
+[ -d "$records" ] || mkdir "$records" 2>/dev/null || refuse disk "cannot make $records: $(room_at "$remote")"
 if [ "$known" = no ]; then
 	chown "$owner:$group" "$remote" 2>/dev/null || refuse owner "there is no user $owner or group $group"
 	chmod "$mode" "$remote"
 fi
 incoming=$records/incoming.$nonce
-trap 'rm -rf "$incoming"' EXIT
+log=$control/log.$nonce
+find "$control" \( -name 'log.*' -o -name 'answer.*' -o -name 'receiving.*' \) -mmin +600 -exec rm -f {} +
+# As long as this is held nobody sweeps what arrives. In a subshell first: a redirection that fails ends the shell.
+(: >"$control/receiving.$nonce") 2>/dev/null || refuse disk "cannot write below $control: $(room_at "$control")"
+exec 8>"$control/receiving.$nonce"
+flock -n 8
+trap 'rm -rf "$incoming" "$control/receiving.$nonce"' EXIT
 # A connection that is cut ends us by a signal, which alone runs no EXIT trap.
 trap 'exit 1' PIPE HUP TERM
 mkdir -p "$incoming" "$records/bin" "$records/releases" "$records/log" 2>/dev/null ||
-	refuse disk "cannot write below $records: $(df -P -k "$remote" | tail -n 1)"
-cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(df -P -k "$remote" | tail -n 1)"
+	refuse disk "cannot write below $records: $(room_at "$records")"
+cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(room_at "$records")"
 got=$(wc -c <"$incoming/tar")
 [ "$got" -eq "$size" ] || refuse stream "$got of $size bytes arrived"
 [ "$(sha256sum <"$incoming/tar" | cut -c 1-32)" = "$digest" ] || refuse stream "the digest of the stream is wrong"
 tar -x -z -f "$incoming/tar" -C "$incoming" 2>/dev/null ||
-	refuse disk "the stream could not be unpacked: $(df -P -k "$remote" | tail -n 1)"
+	refuse disk "the stream could not be unpacked: $(room_at "$records")"
 rm -f "$incoming/tar"
-log=$control/log.$nonce
-find "$control" \( -name 'log.*' -o -name 'answer.*' \) -mmin +600 -exec rm -f {} +
-: >"$log"
+(: >"$log") 2>/dev/null || refuse disk "cannot write below $control: $(room_at "$control")"
 trap - EXIT PIPE HUP TERM
 # New scripts act from where they were unpacked; under the lock they become the host's.
 bin=$records/bin

@@ -6,6 +6,8 @@ trap 'exit 1' PIPE HUP TERM
 echo "provision-status 1"
 echo "now $(date +%s)"
 current=$(current_release)
+answers=yes
+ask_docker version --format '{{.Server.Version}}' >/dev/null 2>&1 || answers=no
 if [ -n "$current" ] && [ -f "$records/audit.jsonl" ]; then
 	grep -F "\"release\":\"$current\"" "$records/audit.jsonl" | grep -F '"outcome":"deployed"' | tail -n 1 | sed 's/^/deployed /'
 fi
@@ -15,7 +17,8 @@ for confirmed in "$records/releases"/*/confirmed; do
 	echo "kept ${release##*/} $(stat -c %Y "$confirmed")"
 	[ -f "$release/images" ] || continue
 	while IFS=$tab read -r service id _ image; do
-		docker image inspect "$id" >/dev/null 2>&1 || echo "gone ${release##*/} $service $image"
+		# One that is not there; an engine that does not answer says nothing of it.
+		[ "$answers" = no ] || ask_docker image inspect "$id" >/dev/null 2>&1 || echo "gone ${release##*/} $service $image"
 	done <"$release/images"
 done
 if [ -n "$current" ] && [ -f "$records/releases/$current/manifest" ]; then
@@ -33,8 +36,8 @@ memory_of() { # PID
 		sed -n 's/^anon //p' "/sys/fs/cgroup$group/memory.stat" 2>/dev/null || :
 	fi
 }
-docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" 2>/dev/null |
-	xargs -r docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}} {{.State.StartedAt}}' 2>/dev/null |
+[ "$answers" = no ] || ask_docker ps -q --no-trunc --filter "label=com.docker.compose.project=$project" 2>/dev/null |
+	limited 20 xargs -r docker inspect --format '{{index .Config.Labels "com.docker.compose.service"}} {{.State.Pid}} {{.State.StartedAt}}' 2>/dev/null |
 	while read -r service pid started; do
 		echo "started $service $started"
 		bytes=$(memory_of "$pid")

@@ -21,11 +21,29 @@ failed() { # WORD TEXT
 }
 
 # The lock is closed in every child: one that survives us would keep it.
-docker_() { timeout 60 docker "$@" 9>&-; }
+docker_() { limited 60 docker "$@" 9>&-; }
 
-compose() {
-	timeout 900 docker compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
-		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@" 9>&-
+compose() (
+	exec 9>&-
+	without_proxies || exit 1
+	limited 900 docker compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
+		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@"
+)
+
+# The docker command hands the proxies of root's own configuration to each container that it makes, where they would
+# stand between the stack's containers, whose names the proxy does not know. What a container should have is said in
+# its stack. So compose reads a configuration without them; nothing is pulled by it, and so no login is needed.
+without_proxies() {
+	own=${DOCKER_CONFIG:-${HOME:-/root}/.docker}
+	grep -q '"proxies"' "$own/config.json" 2>/dev/null || return 0
+	mkdir -p "$control/docker-config" || return 1
+	for part in cli-plugins contexts; do
+		[ ! -d "$own/$part" ] || ln -sfn "$own/$part" "$control/docker-config/$part" || return 1
+	done
+	# Where root's commands go to another engine than the usual one, these do too.
+	DOCKER_CONTEXT=$(ask_docker context show 2>/dev/null) || DOCKER_CONTEXT=default
+	DOCKER_CONFIG=$control/docker-config
+	export DOCKER_CONTEXT DOCKER_CONFIG
 }
 
 # One line in the audit log, which outlives everything else.
@@ -35,7 +53,7 @@ audit() { # OUTCOME
 		why=",\"reason\":\"$(printf '%s' "$reason" | tr '\t\n\r' '   ' | tr -d '\001-\037\177' | cut -b 1-500 | sed 's/[\\"]/\\&/g')\""
 	fi
 	printf '{"time":%s,"release":"%s","from":"%s","outcome":"%s","seconds":%s,"by":%s%s}\n' \
-		"$(date +%s)" "$id" "$current" "$1" "$(($(date +%s) - begun))" "$actor" "$why" >>"$records/audit.jsonl" 2>/dev/null || :
+		"$(date +%s)" "$id" "$current" "$1" "$(($(uptime_seconds) - begun_up))" "$actor" "$why" >>"$records/audit.jsonl" 2>/dev/null || :
 }
 
 # Releases that were never confirmed are none to go back to. Of logs the last 49 stay: ours becomes the fiftieth.
@@ -74,7 +92,7 @@ hold_images() { # RELEASE
 	rm -f "$held.containers" "$held.digests"
 }
 
-docker_each() { timeout 60 xargs docker "$@" 9>&-; }
+docker_each() { limited 60 xargs docker "$@" 9>&-; }
 
 keep_tag() { printf 'provision.keep/%s/%s:%s' "$project" "$(printf %s "$1" | tr '[:upper:]' '[:lower:]')" "$2"; } # SERVICE RELEASE
 
@@ -124,7 +142,7 @@ verb_place() { # RELEASE
 		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new" 2>/dev/null) &&
 			chmod 0644 "$remote/$path.provision-new" && mv -fT "$remote/$path.provision-new" "$remote/$path" || {
 			rm -f "$remote/$path.provision-new"
-			failed disk "cannot write $remote/$path: $(df -P -k "$remote" | tail -n 1)"
+			failed disk "cannot write $remote/$path: $(room_at "$remote/$path")"
 			return 1
 		}
 	done <"$control/files"
@@ -216,6 +234,7 @@ verb_up() { # RELEASE
 		[ "$attempt" -lt 2 ] || break
 		attempt=$((attempt + 1))
 	done
+	ask_docker compose version >/dev/null 2>&1 || { failed compose "docker has no \`compose\` there any more"; return 1; }
 	words=$(grep -v '^ *Container\|^ *Network\|^ *Volume' "$control/up" | tail -n 1)
 	failed up "${words:-compose left containers that are not of this release}"
 }
@@ -358,14 +377,14 @@ verb_settle() { # RELEASE, SECONDS and after a tab the services that are excused
 	excused=
 	case $2 in *"$tab"*) excused=" ${2#*"$tab"} " ;; esac
 	set -- "$1" "${2%%"$tab"*}"
-	settling=$(date +%s)
+	settling=$(uptime_seconds)
 	still=$settling
 	longest=$2
 	previous=
 	manifest_lines "$manifest" service >"$control/services"
 	while :; do
 		inspect_all >"$control/now" || { failed docker "docker does not answer"; return 1; }
-		now=$(date +%s)
+		now=$(uptime_seconds)
 		waiting=
 		given_up=' '
 		while IFS=$tab read -r service name label once _; do

@@ -29,6 +29,7 @@ mod rollback;
 mod secrets;
 mod status;
 mod tiny;
+mod unusual;
 mod verify;
 mod vm;
 mod way;
