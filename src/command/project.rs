@@ -9,7 +9,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::error::{Error, Place, Problem, Result};
 use crate::host::Kept;
-use crate::inventory::Environment;
+use crate::inventory::{self, Environment};
 use crate::plan::check::Check;
 use crate::plan::{self, Generated};
 use crate::secrets::{self, Identity, Secrets};
@@ -88,6 +88,9 @@ impl Gathered {
     pub(super) fn read(root: &Path, name: &str, identity: Option<&Path>, demand: bool) -> Result<Self> {
         let (environment, mut problems) = Environment::read(root, name);
         let mut doing = format!("load the inventory of {name}");
+        if let Some(environment) = &environment {
+            problems.extend(inventory::server_problems(root, environment));
+        }
         let wrong_inventory = problems.len();
         let release = match &environment {
             Some(environment) => collect(&mut problems, stack::load(environment))?,

@@ -8,6 +8,7 @@ mod host;
 mod layer;
 mod merge;
 mod remote;
+mod servers;
 pub mod units;
 mod verify;
 
@@ -15,4 +16,5 @@ pub use deploy::Deploy;
 pub use environment::{Environment, Variables, names};
 pub use host::{Host, HostName};
 pub use remote::Remote;
+pub use servers::server_problems;
 pub use verify::{Budget, Verify};

@@ -95,6 +95,20 @@ fn a_first_deploy_and_files_that_somebody_edited() {
     }
     assert!(!try_vps("ls -d /opt/koprogo/tiny").status.success(), "a plan makes nothing");
     lab.deploy().ends_with(0, &[]);
+    // A copy of the environment, alone in its project: the host knows whose it is.
+    for end in ["yml", "known_hosts"] {
+        std::fs::copy(lab.path(&format!("inventory/lab.{end}")), lab.path(&format!("inventory/copy.{end}")))
+            .unwrap();
+    }
+    lab.provision(&["plan", "copy"])
+        .ends_with(2, &["inventory/copy.yml", "`lab` has the folder /opt/koprogo/tiny"]);
+    std::fs::rename(lab.path("inventory/lab.yml"), lab.path("away")).unwrap();
+    for command in ["plan", "deploy", "verify", "status"] {
+        lab.provision(&[command, "copy"])
+            .ends_with(5, &["what runs there is the environment lab", "/manifest"]);
+    }
+    std::fs::rename(lab.path("away"), lab.path("inventory/lab.yml")).unwrap();
+    std::fs::remove_file(lab.path("inventory/copy.yml")).unwrap();
     // Somebody edits a file on the host: it is shown as drift, put back, and their edit is kept.
     vps("echo edited >/opt/koprogo/tiny/web/page.txt");
     let plan = lab.provision(&["plan", "lab"]);

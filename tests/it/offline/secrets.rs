@@ -181,7 +181,7 @@ fn a_secret_is_set_generated_shown_and_never_in_a_message() {
 #[test]
 fn a_swapped_file_is_refused_and_says_whose_it_is() {
     let project = Project::new();
-    project.write("inventory/other.yml", crate::support::INVENTORY);
+    project.write("inventory/other.yml", &crate::support::INVENTORY.replace("port: 1,", "port: 2,"));
     let identity = provision::secrets::Identity::find(Some(&project.identity())).unwrap();
     provision::secrets::set(&project.root(), "other", &identity, &"a".parse().unwrap(), &"x".into()).unwrap();
     std::fs::rename(
