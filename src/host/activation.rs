@@ -126,9 +126,10 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: &Answer) -> Re
         .cause(said))
 }
 
-/// What failed, for a person; `None` where it was only told to go back.
+/// What failed, for a person; `None` where it was only told to go back. Who holds the lock is no failure of theirs.
 fn because(errors: &[(String, String)]) -> Option<String> {
-    let told = errors.iter().filter(|(word, _)| word != "returned").map(|(word, text)| match word.as_str() {
+    let failures = errors.iter().filter(|(word, _)| word != "returned" && word != "locked");
+    let told = failures.map(|(word, text)| match word.as_str() {
         "pull" | "up" | "unseal" | "units" | "signal" | "tell" => format!("{word} failed: {text}"),
         "validate" => {
             format!("{} refuses its new configuration", text.split(' ').next().unwrap_or_default())

@@ -46,8 +46,24 @@ fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
             }
         },
         _ if old == new => {}
+        (Value::String(before), Value::String(after)) => {
+            let from = difference(before, after);
+            let part = |text: &str| {
+                let rest: String = text.chars().skip(from).collect();
+                let begin = if from > 0 { "…" } else { "" };
+                shown(&Value::from(format!("{begin}{rest}")))
+            };
+            lines.push(format!("{}: {} → {}", place(path), part(before), part(after)));
+        }
         _ => lines.push(format!("{}: {} → {}", place(path), shown(old), shown(new))),
     }
+}
+
+/// From which character on two long texts are shown: shortly before they begin to differ.
+fn difference(old: &str, new: &str) -> usize {
+    let same = old.chars().zip(new.chars()).take_while(|(a, b)| a == b).count();
+    let longest = old.chars().count().max(new.chars().count());
+    if longest <= LONGEST { 0 } else { same.saturating_sub(LONGEST / 3) }
 }
 
 fn either(path: &str, old: Option<&Value>, new: Option<&Value>, lines: &mut Vec<String>) {
@@ -111,8 +127,8 @@ mod tests {
 
     #[test]
     fn a_dashboard_of_one_line_says_what_changed() {
-        let old = r#"{"title":"Host","refresh":"30s","panels":[{"id":1,"title":"CPU","targets":[{"refId":"A","expr":"up"}]},{"id":2,"title":"Old"},{"id":3,"title":"Moved","gridPos":{"x":0}}],"tags":["a","b"],"list":[1,2,3]}"#;
-        let new = r#"{"title":"Host","panels":[{"id":3,"title":"Moved","gridPos":{"x":12}},{"id":1,"title":"CPU","targets":[{"refId":"A","expr":"up == 1 and a very long expression that goes on and on and on, on and on"}]},{"id":4,"title":"New"}],"tags":["a","c"],"list":[1,2],"time":{"from":"now-1h"},"x":[{}]}"#;
+        let old = r#"{"title":"Host","refresh":"30s","panels":[{"id":1,"title":"CPU","targets":[{"refId":"A","expr":"up"}]},{"id":2,"title":"Old"},{"id":3,"title":"Moved","gridPos":{"x":0}}],"tags":["a","b"],"list":[1,2,3],"text":"All CPUs together have been busier than the limit, which is 85 % of all."}"#;
+        let new = r#"{"title":"Host","panels":[{"id":3,"title":"Moved","gridPos":{"x":12}},{"id":1,"title":"CPU","targets":[{"refId":"A","expr":"up == 1 and a very long expression that goes on and on and on, on and on"}]},{"id":4,"title":"New"}],"tags":["a","c"],"list":[1,2],"text":"All CPUs together have been busier than the limit, which is 71 % of all.","time":{"from":"now-1h"},"x":[{}]}"#;
         let lines = changed(old.as_bytes(), new.as_bytes()).unwrap();
         insta::assert_snapshot!(lines.join("\n"), @r#"
         list[2]: removed, was 3
@@ -122,6 +138,7 @@ mod tests {
         panels[New]: added: "New"
         refresh: removed, was "30s"
         tags[1]: "b" → "c"
+        text: "…he limit, which is 85 % of all." → "…he limit, which is 71 % of all."
         time: added: 1 key
         x: added: 1 element
         "#);

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use console::style;
+use console::{style, truncate_str};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::lines;
-use crate::event::Event;
+use crate::event::{Event, Stage};
 use crate::plan::check::Status;
 use crate::prompt;
 use crate::words::{took, wrap};
@@ -17,6 +17,8 @@ use crate::words::{took, wrap};
 /// connection, or the log of a terminal, below 100 KB a minute.
 const DRAWS: u8 = 1;
 const MOST: usize = 8;
+/// Columns that are left of a line for the spinner, the time, and what a terminal echoes.
+const TIME_AND_MORE: usize = 12;
 
 /// What is drawn now, so that whoever ends the program can take it away.
 static SCREEN: Mutex<Option<MultiProgress>> = Mutex::new(None);
@@ -59,12 +61,15 @@ impl Bars {
     }
 
     /// Shows `message` on the live line `key`.
-    fn show(&mut self, key: &str, message: String) {
+    fn show(&mut self, key: &str, message: &str) {
         if !self.live.contains_key(key) && self.live.len() >= MOST {
             self.more.insert(key.to_owned());
             self.count_more();
             return;
         }
+        // A line that fills the width would be broken by the `^C` that a terminal adds at its end, and then not be
+        // found again to be taken away.
+        let message = truncate_str(message, self.width.saturating_sub(TIME_AND_MORE), "…").into_owned();
         let all = &self.all;
         self.live.entry(key.to_owned()).or_insert_with(|| line(all)).set_message(message);
     }
@@ -76,6 +81,14 @@ impl Bars {
         }
         if self.more.remove(key) {
             self.count_more();
+        }
+    }
+
+    fn drop_all(&mut self, begin: &str) {
+        let keys: Vec<String> =
+            self.live.keys().chain(&self.more).filter(|key| key.starts_with(begin)).cloned().collect();
+        for key in &keys {
+            self.drop_line(key);
         }
     }
 
@@ -102,15 +115,20 @@ impl Bars {
     pub(super) fn take(&mut self, event: &Event) {
         match event {
             Event::StageStarted { host, stage } => {
-                self.show(&format!("{host}/0"), format!("{host} {}…", stage.word()));
+                self.show(&format!("{host}/0"), &format!("{host} {}…", stage.word()));
             }
             Event::StageDone { host, stage, detail, took_ms } => {
                 self.drop_line(&format!("{host}/0"));
+                if matches!(stage, Stage::Activate | Stage::Return) {
+                    self.drop_all(&format!("{host}/1/"));
+                }
                 let word = style(format!("{:>9}", stage.word())).green();
                 let time = style(took(*took_ms)).dim();
                 self.stay(&format!("{word}  {host}  {detail}  {time}"));
             }
             Event::RollingBack { host, because, to } => {
+                // What was on its way is not any more.
+                self.drop_all(&format!("{host}/1/"));
                 let mark = style("   FAILED").red().bold();
                 self.stay(&format!("{mark}  {host}  {because}"));
                 self.stay(&format!("           {host}  {}", lines::way_back(to.as_deref())));
@@ -127,20 +145,22 @@ impl Bars {
                 }
             }
             Event::Step { host, verb, detail } => {
-                self.show(&format!("{host}/0"), format!("{host} {verb} {detail}"));
+                self.show(&format!("{host}/0"), &format!("{host} {verb} {detail}"));
             }
             Event::Progress { host, subject, state } => {
                 let key = format!("{host}/1/{subject}");
-                let done = ["running, healthy", "running, none", "pulled", "removed", "reload asked"];
+                // Of a container that compose leaves alone it says `Running`.
+                let done =
+                    ["running", "running, healthy", "running, none", "pulled", "removed", "reload asked"];
                 if done.contains(&state.as_str()) {
                     self.drop_line(&key);
                 } else {
-                    self.show(&key, format!("  {subject}  {state}"));
+                    self.show(&key, &format!("  {subject}  {state}"));
                 }
             }
             Event::Output { host, line } => self.stay(&format!("           {host}: {line}")),
             Event::Waiting { host, check, found } => {
-                self.show(&format!("{host}/2/{check}"), format!("  {check}  {found}"));
+                self.show(&format!("{host}/2/{check}"), &format!("  {check}  {found}"));
             }
             Event::Checked { host, finding } => {
                 self.drop_line(&format!("{host}/2/{}", finding.check));
@@ -170,7 +190,7 @@ impl Bars {
 fn line(all: &MultiProgress) -> ProgressBar {
     let bar = all.add(ProgressBar::new_spinner());
     bar.set_style(
-        ProgressStyle::with_template("{spinner:.cyan} {wide_msg} {elapsed:.dim}")
+        ProgressStyle::with_template("{spinner:.cyan} {msg} {elapsed:.dim}")
             .unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     bar.enable_steady_tick(Duration::from_secs(1) / u32::from(DRAWS));

@@ -118,6 +118,17 @@ impl Reporter {
         findings
     }
 
+    /// Lines for a person, on a terminal broken between words.
+    fn fitted(&self, text: &str, indent: &str) {
+        let text = self.output.clean(text);
+        if Output::is_watched() {
+            let width = usize::from(console::Term::stdout().size().1);
+            self.output.line(&crate::words::wrap(&text, width, indent));
+        } else {
+            self.output.line(&text);
+        }
+    }
+
     /// A JSON line whose values are cleaned.
     fn json(&self, line: &str) {
         self.output.json(&clean::json(line, &|text| self.output.clean(text)));
@@ -126,7 +137,7 @@ impl Reporter {
     /// Shows a host's audit log.
     pub fn history(&self, host: &str, records: &[host::Record]) {
         match self.format {
-            Format::Text | Format::Quiet => self.output.line(&history::render(host, records)),
+            Format::Text | Format::Quiet => self.fitted(&history::render(host, records), "      "),
             Format::Json => self.json(&json::history(host, records)),
         }
     }
@@ -136,7 +147,7 @@ impl Reporter {
     pub fn status(&self, host: &str, state: &HostState, status: &Status) -> bool {
         let look = Look::new(state, status);
         match self.format {
-            Format::Text | Format::Quiet => self.output.line(&look.render(host)),
+            Format::Text | Format::Quiet => self.fitted(&look.render(host), "             "),
             Format::Json => self.json(&json::status(host, &look)),
         }
         look.is_well()

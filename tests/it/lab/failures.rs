@@ -32,7 +32,21 @@ fn a_target_that_is_down_is_named_with_its_error() {
         "scrape_configs:\n  - job_name: nobody\n    static_configs: [{targets: ['127.0.0.1:1']}]\n",
     );
     let run = lab.deploy();
-    run.ends_with(5, &["vps", "prometheus.targets", "nobody", "connection refused", "runs release"]);
+    run.ends_with(
+        5,
+        &["vps", "prometheus.targets", "nobody", "connection refused", "now: The host runs release"],
+    );
+    // Said when it happens, with what becomes of it, and kept on the host.
+    let failed = run.stdout.find("FAILED: prometheus.targets: ").expect(&run.stdout);
+    assert!(
+        run.stdout[failed..].contains(&format!(": rolling back to {}", before.release)),
+        "{}",
+        run.stdout
+    );
+    let back = format!("return: rolled back to {}, and proved (", before.release);
+    assert!(run.stdout[failed..].contains(&back), "{}", run.stdout);
+    let history = lab.provision(&["history", "lab", "-n", "1"]).stdout;
+    assert!(history.contains("because: prometheus.targets: "), "{history}");
     lab.is_as_before(&before);
 }
 

@@ -28,15 +28,26 @@ fn unlock_asks_the_holder_to_go_back() {
     change(&lab);
     let mut child = lab.spawn(&["deploy", "lab"]);
     until(&mut child, "settle ");
+    // What is on its way is neither anybody's edit nor left over.
+    let status = lab.provision(&["status", "lab"]);
+    status.ends_with(0, &[]);
+    assert!(status.stdout.contains("held by the deploy of release "), "{}", status.stdout);
+    assert!(
+        !status.stdout.contains("by hand") && !status.stdout.contains("interrupted"),
+        "{}",
+        status.stdout
+    );
     let run = lab.provision(&["unlock", "lab"]);
     run.ends_with(0, &[]);
-    assert!(run.stdout.contains("it was held by process"), "{}", run.stdout);
+    assert!(run.stdout.contains("it was held by the deploy of release "), "{}", run.stdout);
     assert!(run.stdout.contains("the host went back to what ran before"), "{}", run.stdout);
     assert!(lock_is_free());
     let mut error = String::new();
     child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(5), "{error}");
     assert!(error.contains("asked for the way back with `provision unlock`"), "{error}");
+    let history = lab.provision(&["history", "lab", "-n", "1"]).stdout;
+    assert!(history.contains("because: unlocked: "), "{history}");
     lab.is_as_before(&before);
 }
 

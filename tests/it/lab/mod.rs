@@ -202,8 +202,8 @@ pub(crate) fn command_in(project: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_provision"));
     command
         .args(arguments)
-        .arg("-C")
-        .arg(project)
+        // As a person does: with -C the commands in messages would have it, too.
+        .current_dir(project)
         .env("PROVISION_IDENTITY", Path::new(ROOT).join("tests/lab/.state/identity.txt"))
         .env("HOME", project)
         .env("NO_COLOR", "1")
