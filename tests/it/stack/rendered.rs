@@ -57,6 +57,24 @@ fn links_lead_to_where_grafana_is_reached() {
     }
 }
 
+/// Alertmanager reads the subject as a template: what the inventory gives is text of it, braces included. Several addresses
+/// are one text, and a host of Docker stands as it is.
+#[test]
+fn what_the_inventory_gives_is_text_for_alertmanager() {
+    let lines = "  mail_subject_prefix: '[{{ Prod }}] $x'\n  alert_email_critical: [a@x.example, Night <b@x.example>]\n  \
+                 smtp_from: Ops <a@x.example>\n  smtp_smarthost: shop_mail:25\n";
+    let release = chosen(&Project::new(), &("text", "", lines.to_owned()));
+    let sent = text(&release, "alertmanager/alertmanager.yml");
+    for line in [
+        r#"          Subject: "[{{ \"{{\" }} Prod }}] $x {{ template \"koprogo.subject\" . }}""#,
+        r#"      - to: "a@x.example, Night <b@x.example>""#,
+        r#"  smtp_from: "Ops <a@x.example>""#,
+        r#"  smtp_smarthost: "shop_mail:25""#,
+    ] {
+        assert!(sent.lines().any(|other| other == line), "{line}\n{sent}");
+    }
+}
+
 /// Traefik exposes a container by default: each says whether it may.
 #[test]
 fn traefik_is_told_of_every_container_and_may_show_grafana_alone() {
