@@ -147,6 +147,8 @@ impl Comparison {
     fn values(&mut self, path: &str, place: Place<'_>, sent: &Value, running: &Value) {
         match (sent, running) {
             (Value::Mapping(sent), Value::Mapping(running)) => self.maps(path, place, sent, running),
+            // A file that says nothing sends nothing.
+            (Value::Null, Value::Mapping(running)) => self.maps(path, place, &Mapping::new(), running),
             (Value::Sequence(sent), Value::Sequence(running)) => {
                 if place.field.ends_with("matchers") {
                     if matchers(sent) != matchers(running) {
@@ -214,7 +216,7 @@ impl Comparison {
     fn same_scalar(&mut self, field: &str, sent: &Value, running: &Value) -> bool {
         if matches!(sent, Value::Null) {
             // Not set: the default runs, or nothing.
-            return !is_collection(running);
+            return !is_collection(running) || is_zero(running);
         }
         if is_zero(sent) && matches!(running, Value::Null) {
             return true;

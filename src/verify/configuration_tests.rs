@@ -71,6 +71,12 @@ fn what_a_newer_version_adds_is_no_difference() {
     }
 }
 
+#[test]
+fn an_empty_configuration_runs_as_defaults() {
+    assert_eq!(show(&judge("it", "", "{}")), "holds: runs as sent");
+    assert_eq!(show(&judge("it", "", "global: {scrape_interval: 1m}")), "holds: runs as sent");
+}
+
 /// Each of these is left from a configuration before, and acts.
 #[test]
 fn what_is_left_from_before_and_acts_is_a_difference() {
