@@ -287,6 +287,7 @@ async fn look(
                 }
             );
             let state = state?;
+            reach::may_forward(&session, host).await?;
             clock.done(reach::looks(&state));
             crate::plan::answers(&state)?;
             if state.current.is_none() {
