@@ -105,6 +105,7 @@ mod tests {
     use clap::CommandFactory as _;
     use clap::error::ErrorKind::{
         DisplayHelpOnMissingArgumentOrSubcommand as NoneGiven, MissingRequiredArgument, MissingSubcommand,
+        ValueValidation,
     };
 
     use super::super::Cli;
@@ -217,11 +218,11 @@ mod tests {
                     word => word,
                 });
                 match complete(Cli::command()).try_get_matches_from(words) {
-                    // A command is called by its name, as in a sentence about it.
+                    // A command is called by its name, as in a sentence about it; what is filled in may be a number.
                     Err(error)
                         if matches!(
                             error.kind(),
-                            NoneGiven | MissingRequiredArgument | MissingSubcommand
+                            NoneGiven | MissingRequiredArgument | MissingSubcommand | ValueValidation
                         ) => {}
                     Err(error) if error.use_stderr() => panic!("{}: {whole}: {error}", path.display()),
                     _ => tried += 1,

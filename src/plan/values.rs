@@ -138,7 +138,7 @@ mod tests {
         panels[New]: added: "New"
         refresh: removed, was "30s"
         tags[1]: "b" → "c"
-        text: "…he limit, which is 85 % of all." → "…he limit, which is 71 % of all."
+        text: "…the limit, which is 85 % of all." → "…the limit, which is 71 % of all."
         time: added: 1 key
         x: added: 1 element
         "#);
