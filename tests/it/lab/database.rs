@@ -119,7 +119,7 @@ fn a_changed_password_while_the_database_is_stopped_changes_nothing() {
     let mut child = lab.spawn(&["deploy", "lab"]);
     until(&mut child, "role postgres-exporter");
     wait_for("the step to be given up", Duration::from_secs(120), || {
-        let log = "/run/provision/koprogo-monitoring.control/log.*";
+        let log = "$(ls -t /run/provision/koprogo-monitoring.control/log.* | head -n 1)";
         try_vps(&format!("grep -q '^error.role.*koprogo-postgres is exited' {log}")).status.success()
     });
     // The old release is proved with the database.
