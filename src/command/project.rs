@@ -88,7 +88,10 @@ impl Gathered {
     pub(super) fn read(root: &Path, name: &str, identity: Option<&Path>, demand: bool) -> Result<Self> {
         let (environment, mut problems) = Environment::read(root, name);
         let mut doing = format!("load the inventory of {name}");
-        if let Some(environment) = &environment {
+        // Of an address that is none it cannot be said whose it is.
+        if let Some(environment) = &environment
+            && problems.is_empty()
+        {
             problems.extend(inventory::server_problems(root, environment));
         }
         let wrong_inventory = problems.len();
