@@ -29,7 +29,7 @@ fn a_good_project_is_ok_and_nothing_is_written() {
     let run = project.provision(&["check"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_snapshot!(run.stdout, @r"
-    test: ok (19 files, 9 services, 17 checks)
+    test: ok (21 files, 9 services, 17 checks)
     test: remark: dashboards of grafana.com that are wanted and not here: 179, 1860, 9628, 11462; `provision dashboards update` fetches them
     ");
     assert!(before == project.tree());

@@ -131,7 +131,7 @@ fn without_an_identity_check_looks_at_the_rest_and_a_deploy_is_refused() {
     let run = project.provision(&["check", "test"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert_snapshot!(run.stdout, @r"
-    test: ok (19 files, 9 services, 17 checks; secrets not looked at: no identity)
+    test: ok (21 files, 9 services, 17 checks; secrets not looked at: no identity)
     test: remark: dashboards of grafana.com that are wanted and not here: 179, 1860, 9628, 11462; `provision dashboards update` fetches them
     ");
     assert_snapshot!(refused_alike(&project, &[&["plan", "test"], &["deploy", "test"]]), @r"
@@ -240,7 +240,7 @@ fn a_file_that_does_not_say_whose_it_is_passes_with_a_remark_until_the_next_writ
     let run = project.provision(&["check", "test"]);
     assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{run:?}");
     assert_snapshot!(run.stdout, @r"
-    test: ok (19 files, 9 services, 17 checks; secrets/test.yml.age does not say that it is test's: the next `secrets set` adds it)
+    test: ok (21 files, 9 services, 17 checks; secrets/test.yml.age does not say that it is test's: the next `secrets set` adds it)
     test: remark: dashboards of grafana.com that are wanted and not here: 179, 1860, 9628, 11462; `provision dashboards update` fetches them
     ");
     assert_eq!(project.provision(&["secrets", "set", "test", "smtp_password", "--generate"]).code, 0);
