@@ -71,9 +71,15 @@ fn a_changed_mail_is_reloaded_though_the_configuration_is_the_same() {
     let run = lab.provision(&["deploy", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
     assert!(reloaded_since(&run, "alertmanager.configuration") >= begun);
-    // One that cannot be parsed is refused by Alertmanager, and the host goes back.
-    lab.edit("inventory/lab.yml", "verify_timeout: 60s", "verify_timeout: 10s");
+    // One that cannot be parsed is refused by the image's own tool before it is put in place.
     std::fs::write(&mail, format!("{text}{{% raw %}}{{{{ define \"x\" }}}}{{% endraw %}}\n")).unwrap();
+    lab.deploy().ends_with(5, &["alertmanager refuses its new configuration: template: koprogo.tmpl"]);
+    // Where nothing reads it beforehand, Alertmanager refuses it, and the host goes back.
+    lab.edit(
+        "stack/monitoring/docker-compose.monitoring.yml.tera",
+        "      validate: [amtool, check-config, /etc/alertmanager/alertmanager.yml]\n",
+        "",
+    );
     lab.deploy().ends_with(
         5,
         &[
