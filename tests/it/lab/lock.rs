@@ -45,7 +45,7 @@ fn unlock_asks_the_holder_to_go_back() {
     let mut error = String::new();
     child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(5), "{error}");
-    assert!(error.contains("asked for the way back with `provision unlock`"), "{error}");
+    assert!(error.contains("asked for the way back with `provision unlock lab`"), "{error}");
     let history = lab.provision(&["history", "lab", "-n", "1"]).stdout;
     assert!(history.contains("because: unlocked: "), "{history}");
     lab.is_as_before(&before);

@@ -45,7 +45,7 @@ fn probes_hold() {
     let run = lab.provision(&["verify", "lab", "--only", "grafana.panels", "--timeout", "120s"]);
     run.ends_with(0, &[]);
     holds(&run, "grafana.panels");
-    assert!(run.stdout.contains("1 of 1 checks hold"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 of 1 check holds"), "{}", run.stdout);
 }
 
 #[test]
