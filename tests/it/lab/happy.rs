@@ -39,7 +39,8 @@ fn a_changed_rule_is_reloaded_and_nothing_is_recreated() {
     let run = lab.provision(&["deploy", "lab", "--output", "json"]);
     run.ends_with(0, &[]);
     let sent = sent.load(Ordering::Relaxed);
-    assert!(sent <= 10_000, "{sent} bytes were sent for one changed rule");
+    // The budget of docs/bench.md. A check that is asked once more costs some of it.
+    assert!(sent <= 12_000, "{sent} bytes were sent for one changed rule");
     assert_eq!(vps(ids), before);
     assert!(reloaded_since(&run, "prometheus.configuration") >= begun);
     let rules =
