@@ -27,8 +27,12 @@ pub(crate) fn nothing_to_pause() {
     *PAUSE.lock().unwrap_or_else(PoisonError::into_inner) = None;
 }
 
-/// Asks while nothing is drawn. Blocks: for a thread that may.
+/// One question at a time: an SSH key may be locked as well as the key of the secrets, and both are read at once.
+static QUESTION: Mutex<()> = Mutex::new(());
+
+/// Asks while nothing is drawn and nothing else is asked. Blocks: for a thread that may.
 pub(crate) fn alone<T>(ask: impl FnOnce() -> T) -> T {
+    let _alone = QUESTION.lock().unwrap_or_else(PoisonError::into_inner);
     let pause = PAUSE.lock().unwrap_or_else(PoisonError::into_inner).clone();
     ASKING.send_modify(|asking| *asking += 1);
     let (mut ask, mut answer) = (Some(ask), None);

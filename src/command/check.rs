@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
 
 /// What was looked at, and what the operator should know of it.
 fn check(context: &Context<'_>, name: &str) -> Result<(String, Vec<String>)> {
-    let mut gathered = Gathered::read(context.root, name, context.identity, false)?;
+    let mut gathered = Gathered::read(context.root, name, context.identity, false, |_| ())?;
     match gathered.release.take() {
         Some(release) if gathered.problems.is_empty() => {
             let remark = match &gathered.secrets {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activate::{Activate, Came};
+use super::early::Early;
 use super::interrupt::Interrupt;
 use super::machines::Machines;
 use super::project::{Base, Loaded};
@@ -28,8 +29,8 @@ const PLANS: u32 = 3;
 /// Which release a host should run.
 #[derive(Clone)]
 pub(super) enum Goal {
-    /// The one that the project makes.
-    Project(Arc<Loaded>),
+    /// The one that the project makes; the connections were begun while it was read.
+    Project(Arc<Loaded>, Arc<Early>),
     /// One that the host keeps.
     Kept(Arc<Base>, rollback::Target),
 }
@@ -37,7 +38,7 @@ pub(super) enum Goal {
 impl Goal {
     pub(super) fn environment(&self) -> &crate::inventory::Environment {
         match self {
-            Goal::Project(loaded) => &loaded.environment,
+            Goal::Project(loaded, _) => &loaded.environment,
             Goal::Kept(base, _) => &base.environment,
         }
     }
@@ -46,7 +47,7 @@ impl Goal {
     pub(super) fn command(&self) -> String {
         let name = &self.environment().name;
         match self {
-            Goal::Project(_) => format!("provision deploy {name}"),
+            Goal::Project(..) => format!("provision deploy {name}"),
             Goal::Kept(_, target) => {
                 let release = target.release.as_ref().map_or(String::new(), |id| format!(" {id}"));
                 let secrets = if target.with_secrets { " --with-secrets" } else { "" };
@@ -64,7 +65,7 @@ impl Goal {
         events: &event::Sender,
     ) -> Result<(Arc<Loaded>, Plan)> {
         let (loaded, plan) = match self {
-            Goal::Project(loaded) => {
+            Goal::Project(loaded, _) => {
                 let loaded = loaded.on(state)?;
                 let plan = make_plan(&loaded, state);
                 (loaded, plan)
@@ -78,7 +79,7 @@ impl Goal {
 
     /// What the operator should know of the release, before something is made of it.
     pub(super) fn remark(&self, events: &event::Sender) {
-        let Goal::Project(loaded) = self else { return };
+        let Goal::Project(loaded, _) = self else { return };
         for text in &loaded.release.remarks {
             let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
         }
@@ -87,9 +88,10 @@ impl Goal {
     /// Connects and looks.
     pub(super) async fn reach(&self, host: &Host, events: &event::Sender) -> Result<Reached> {
         match self {
-            Goal::Project(loaded) => {
+            Goal::Project(loaded, early) => {
                 let value = |name: &str| loaded.secrets.get(name).cloned();
-                reach::reach(&loaded.environment, &loaded.checks, &value, host, events).await
+                let session = early.connect(&loaded.environment, host, events).await?;
+                reach::look(session, &loaded.environment, &loaded.checks, &value, host, events).await
             }
             Goal::Kept(base, _) => reach::reach(&base.environment, &[], &|_| None, host, events).await,
         }

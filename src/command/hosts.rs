@@ -43,8 +43,18 @@ pub(super) fn load(
     environment: Option<&str>,
     events: &crate::event::Sender,
 ) -> Result<Arc<Loaded>> {
+    load_and(context, environment, events, |_| ())
+}
+
+/// The same; `known` is told the inventory as soon as it is read and has no mistake.
+pub(super) fn load_and(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    events: &crate::event::Sender,
+    known: impl FnOnce(&Environment),
+) -> Result<Arc<Loaded>> {
     let clock = Clock::start(events, "", Stage::Load);
-    let loaded = project::load(context.root, environment, context.identity)?;
+    let loaded = project::load(context.root, environment, context.identity, known)?;
     redact(context, &loaded.secrets);
     let environment = &loaded.environment;
     let _ = events.send(Event::Loaded {

@@ -5,6 +5,7 @@ mod bootstrap;
 mod check;
 mod dashboards;
 mod deploy;
+mod early;
 mod help;
 mod history;
 mod hosts;
@@ -27,10 +28,12 @@ mod validation;
 mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use self::deploy::Goal;
+use self::early::Early;
 use self::options::{ReportFiles, Rollout};
 use crate::error::Result;
 use crate::event::Sender;
@@ -344,7 +347,11 @@ fn project_goal<'a>(
     context: &'a Context<'a>,
     environment: Option<&'a str>,
 ) -> impl FnOnce(&Sender) -> Result<Goal> + 'a {
-    move |events| Ok(Goal::Project(hosts::load(context, environment, events)?))
+    move |events| {
+        let early = Early::default();
+        let loaded = hosts::load_and(context, environment, events, |environment| early.begin(environment))?;
+        Ok(Goal::Project(loaded, Arc::new(early)))
+    }
 }
 
 async fn secrets(command: &secrets::SecretsCommand, context: &Context<'_>) -> Result<ExitCode> {

@@ -81,11 +81,17 @@ pub(super) struct Gathered {
 impl Gathered {
     /// Reads inventory, stack and secrets of the environment `name`. A mistake in one does not keep those of the
     /// others from being found. Without `demand` a missing key is no mistake: the rest can be looked at all the same,
-    /// on a pull request for example.
+    /// on a pull request for example. `known` is told the inventory as soon as it is read and has no mistake.
     ///
     /// # Errors
     /// What is no mistake in a file: a key that cannot be had, where nothing else is wrong.
-    pub(super) fn read(root: &Path, name: &str, identity: Option<&Path>, demand: bool) -> Result<Self> {
+    pub(super) fn read(
+        root: &Path,
+        name: &str,
+        identity: Option<&Path>,
+        demand: bool,
+        known: impl FnOnce(&Environment),
+    ) -> Result<Self> {
         let (environment, mut problems) = Environment::read(root, name);
         let mut doing = format!("load the inventory of {name}");
         // Of an address that is none it cannot be said whose it is.
@@ -95,6 +101,11 @@ impl Gathered {
             problems.extend(inventory::server_problems(root, environment));
         }
         let wrong_inventory = problems.len();
+        if let Some(environment) = &environment
+            && problems.is_empty()
+        {
+            known(environment);
+        }
         let release = match &environment {
             Some(environment) => collect(&mut problems, stack::load(environment))?,
             None => None,
@@ -132,13 +143,19 @@ impl Gathered {
     }
 }
 
-/// Loads an environment whole. All mistakes that can be found offline are found here, together.
+/// Loads an environment whole. All mistakes that can be found offline are found here, together. `known` is told the
+/// inventory as soon as it is read and has no mistake.
 ///
 /// # Errors
 /// Usage: what is wrong with inventory, stack or secrets.
-pub(super) fn load(root: &Path, name: Option<&str>, identity: Option<&Path>) -> Result<Arc<Loaded>> {
+pub(super) fn load(
+    root: &Path,
+    name: Option<&str>,
+    identity: Option<&Path>,
+    known: impl FnOnce(&Environment),
+) -> Result<Arc<Loaded>> {
     let name = Environment::choose(root, name)?;
-    let mut gathered = Gathered::read(root, &name, identity, true)?;
+    let mut gathered = Gathered::read(root, &name, identity, true, known)?;
     match (gathered.environment.take(), gathered.release.take(), gathered.secrets.take()) {
         (Some(environment), Some(release), Some(secrets)) if gathered.problems.is_empty() => {
             Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, gathered.checks)))

@@ -80,8 +80,7 @@ pub(super) struct Reached {
     pub connections: Connections<OverSsh>,
 }
 
-/// Connects, probes, and at the same time opens the streams of `checks` and tries their logins: what costs is round
-/// trips. `value` gives a secret by its name.
+/// Connects, and looks at the host as [`look`] does.
 ///
 /// # Errors
 /// Those of connection and probe.
@@ -93,6 +92,22 @@ pub(super) async fn reach(
     events: &event::Sender,
 ) -> Result<Reached> {
     let session = connect(environment, host, events).await?;
+    look(session, environment, checks, value, host, events).await
+}
+
+/// Probes, and at the same time opens the streams of `checks` and tries their logins: what costs is round trips.
+/// `value` gives a secret by its name.
+///
+/// # Errors
+/// Those of the probe, and what sshd forbids.
+pub(super) async fn look(
+    session: Session,
+    environment: &Environment,
+    checks: &[Check],
+    value: &(dyn Fn(&str) -> Option<SecretString> + Sync),
+    host: &Host,
+    events: &event::Sender,
+) -> Result<Reached> {
     let clock = Clock::start(events, &host.name.to_string(), Stage::Probe);
     let connections = connections(&session);
     let state = {
