@@ -51,14 +51,12 @@ impl Kind {
 /// The longest text of others in a message.
 const LONGEST_QUOTE: usize = 300;
 
-/// What a host or a program printed, as it may stand in a message: one line in quotes, without control characters,
-/// cut where it is long; none where nothing is left.
+/// What a host or a program printed, as it may stand in a message: one line in quotes, cut where it is long; none where
+/// nothing is left.
 #[must_use]
 pub fn quoted(text: &str) -> Option<String> {
-    let text = console::strip_ansi_codes(text);
     let lines: Vec<String> = text
         .lines()
-        .map(|line| line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>())
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .filter(|line| !line.is_empty())
         .collect();
@@ -310,8 +308,8 @@ mod tests {
     use super::quoted;
 
     #[test]
-    fn what_others_print_is_one_clean_line() {
-        assert_eq!(quoted("\x1b[2JWelcome\t to\r\n\n  vps\u{7}\n").as_deref(), Some("\"Welcome to / vps\""));
+    fn what_others_print_is_one_line() {
+        assert_eq!(quoted("Welcome\t to\r\n\n  vps\n").as_deref(), Some("\"Welcome to / vps\""));
         assert_eq!(quoted(" \n\t\n"), None);
         let long = quoted(&"ä".repeat(1000)).unwrap();
         assert_eq!(long.chars().count(), super::LONGEST_QUOTE + 3);

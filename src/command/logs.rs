@@ -39,13 +39,10 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
                 line = lines.next() => line?,
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::Ok),
             };
-            // Control characters of a host never reach the terminal.
-            let clean =
-                |line: String| -> String { line.chars().filter(|c| !c.is_control() || *c == '\t').collect() };
             match line {
-                Some(Line::Out(line)) => context.output.line(&clean(line)),
+                Some(Line::Out(line)) => context.output.line(&line),
                 // What the service says comes on stdout; this is about it.
-                Some(Line::Err(line)) => complaint = clean(line),
+                Some(Line::Err(line)) => complaint = line,
                 None => break,
             }
         }

@@ -294,15 +294,13 @@ pub(super) async fn explain(
     }
 }
 
-/// A line of a host as it may be shown, of a length that a person reads. The mark at its end tells whoever takes
+/// A line of a host, of a length that a person reads. The mark at its end tells whoever takes
 /// secrets out that one may be cut, too.
 fn cut(line: &str) -> String {
-    let mut characters = line.chars().filter(|c| !c.is_control());
-    let mut shown: String = characters.by_ref().take(LONGEST_LINE).collect();
-    if characters.next().is_some() {
-        shown.push('…');
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
-    shown
 }
 
 /// Streams to the host's loopback ports.

@@ -113,7 +113,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
 pub async fn answer(session: &Session, order: &Order<'_>, answer: &Answer) -> Result<()> {
     let (word, reason) = match answer {
         Answer::Confirm => ("confirm", String::new()),
-        Answer::Return(reason) => ("return", reason.chars().filter(|c| !c.is_control()).take(400).collect()),
+        Answer::Return(reason) => ("return", one_line(reason)),
     };
     let args = [order.nonce.as_str(), word, &reason];
     let output = scripts::ANSWER.exec(session, order.host, order.environment, &args, &[]).await?;
@@ -124,6 +124,14 @@ pub async fn answer(session: &Session, order: &Order<'_>, answer: &Answer) -> Re
     Err(Error::new(Kind::Failed, format!("tell the host to {word}"))
         .host(order.host.name.to_string())
         .cause(said))
+}
+
+/// The longest reason that is written into a host's audit log, in characters.
+const LONGEST_REASON: usize = 400;
+
+/// A reason as the host's log takes it: what ends a line or a word there is a space.
+fn one_line(reason: &str) -> String {
+    reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_REASON).collect()
 }
 
 /// What failed, for a person; `None` where it was only told to go back. Who holds the lock is no failure of theirs.

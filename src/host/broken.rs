@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_place_of_an_answer_is_quoted() {
-        insta::assert_snapshot!(told("\x1b[1mWelcome to vps!\x1b[0m\nprovision-probe 1\nsystemd yes\nend\n", "", 0), @r#"
+        insta::assert_snapshot!(told("Welcome to vps!\nprovision-probe 1\nsystemd yes\nend\n", "", 0), @r#"
           the answer of its login is not whole (exit status 0): "Welcome to vps! / provision-probe 1 / systemd yes / end"
         hint: `ssh deploy@vps true` must print nothing. If it prints this text, a `.bashrc` or `.profile` there prints into logins without a terminal; if it prints it instead of doing what it is told, a ForceCommand in sshd_config or a `command=` in authorized_keys stands in the way.
         "#);

@@ -48,7 +48,7 @@ pub async fn unlock(
 /// Who holds the lock, for a person: what, who, since when. `line` is what the holder wrote: `process P, release ID,
 /// since TIME, by {JSON}`, or `process P, the host itself (finish), since TIME`. A line of another form stays as it is.
 pub(super) fn holder(line: &str) -> String {
-    let line: String = line.trim().chars().filter(|c| !c.is_control()).collect();
+    let line = line.trim();
     let told = || {
         let (process, rest) = line.strip_prefix("process ")?.split_once(", ")?;
         if let Some((unit, since)) =
@@ -68,7 +68,7 @@ pub(super) fn holder(line: &str) -> String {
             moment(since)
         ))
     };
-    told().unwrap_or(line)
+    told().unwrap_or_else(|| line.to_owned())
 }
 
 /// A time as people compare it, like those of the history.
@@ -88,7 +88,7 @@ mod tests {
             r#"process 7, release 0a, since 2026-11-28T05:00:00Z, by {"user":"ann","from":"","commit":null,"command":"rollback"}"#,
             "process 9, the host itself (mend), since 2026-11-28T05:00:00Z",
             "unknown",
-            "process 7, release 0a, since 2026-11-28T05:00:00Z, by {\"user\":\u{1b}",
+            "process 7, release 0a, since 2026-11-28T05:00:00Z, by {\"user\":",
         ];
         insta::assert_snapshot!(lines.map(holder).join("\n"), @r#"
         the deploy of release 0a by ann from laptop, commit 0123456789ab+dirty, since 2026-11-28 05:00:00Z (process 7)

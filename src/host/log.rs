@@ -41,23 +41,23 @@ pub(super) enum Entry {
     Outcome(String),
 }
 
-/// The host cuts a longer text (`say` in scripts/verbs.sh).
+/// The longest text of a line, in bytes. The host cuts a longer one (`say` in scripts/verbs.sh); one that does not is
+/// cut here.
 const LONGEST: usize = 2000;
 
-/// Control characters of a host never reach a terminal. A text that was cut says so, which also tells whoever takes
-/// secrets out that one may be cut, too.
-fn clean(text: &str) -> String {
-    let mut clean: String = text.chars().filter(|c| !c.is_control()).collect();
-    if clean.len() >= LONGEST {
-        clean.truncate(clean.trim_end_matches('\u{fffd}').len());
-        clean.push('…');
+/// A text that was cut says so, which also tells whoever takes secrets out that one may be cut, too.
+fn cut(text: &str) -> String {
+    if text.len() < LONGEST {
+        return text.to_owned();
     }
-    clean
+    // The first LONGEST bytes, without a part of a character, also of one that the host cut through.
+    let end = text.char_indices().map(|(at, c)| at + c.len_utf8()).take_while(|end| *end <= LONGEST).last();
+    format!("{}…", text[..end.unwrap_or_default()].trim_end_matches('\u{fffd}'))
 }
 
 /// Reads a line; one of no known kind is shown as it is.
 pub(super) fn parse(host: &str, line: &str) -> Entry {
-    let mut words = line.trim_end_matches('\n').split('\t').map(clean);
+    let mut words = line.trim_end_matches('\n').split('\t').map(cut);
     let kind = words.next().unwrap_or_default();
     let first = words.next().unwrap_or_default();
     let rest = words.collect::<Vec<_>>().join(" ");
@@ -75,7 +75,7 @@ pub(super) fn parse(host: &str, line: &str) -> Entry {
         "progress" => Entry::Event(Event::Progress { host, subject: first, state: rest }),
         "compose" => Entry::Event(compose_line(host, &rest)),
         "output" => Entry::Event(Event::Output { host, line: format!("{first}: {rest}") }),
-        _ => Entry::Event(Event::Output { host, line: clean(line) }),
+        _ => Entry::Event(Event::Output { host, line: cut(line) }),
     }
 }
 
@@ -104,6 +104,9 @@ mod tests {
             panic!("no line of a log")
         };
         assert_eq!(text, "x".repeat(1998) + "…");
+        let long = parse("vps", &format!("progress\tweb\t{}", "ö".repeat(4000)));
+        let Entry::Event(Event::Progress { state, .. }) = long else { panic!("no progress") };
+        assert_eq!(state, "ö".repeat(1000) + "…", "a host that does not cut");
     }
 
     #[test]
@@ -121,8 +124,8 @@ mod tests {
             })
         );
         assert_eq!(
-            parse("vps", "error\tpull\tx:1: not\x1b[31m found"),
-            Entry::Error { word: "pull".to_owned(), text: "x:1: not[31m found".to_owned() }
+            parse("vps", "error\tpull\tx:1: not found"),
+            Entry::Error { word: "pull".to_owned(), text: "x:1: not found".to_owned() }
         );
     }
 }

@@ -103,7 +103,7 @@ fn parse(output: &Output) -> Result<Usage> {
 
 fn failed(doing: &str, output: &Output) -> Error {
     let said = String::from_utf8_lossy(&output.stderr);
-    let said: String = said.lines().last().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let said = said.lines().last().unwrap_or_default();
     Error::new(Kind::Failed, doing).cause(format!("exit status {}: {said}", output.status))
 }
 

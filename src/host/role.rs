@@ -24,16 +24,15 @@ pub async fn apply_role(session: &Session, host: &Host, role: &Role) -> Result<V
         .silent_for(Duration::from_secs(300))
         .sudo(host.sudo);
     let output = scripts::exec(session, host, &command, role.script.as_bytes().to_vec()).await?;
-    let clean = |bytes: &[u8]| -> Vec<String> {
+    let lines = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes).into_owned();
-        let lines = text.lines().map(|line| line.chars().filter(|c| !c.is_control()).collect::<String>());
-        lines.filter(|line| !line.trim().is_empty()).collect()
+        text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect()
     };
-    let said = clean(&output.stdout);
+    let said = lines(&output.stdout);
     if output.status == 0 {
         return Ok(said);
     }
-    let complaint = clean(&output.stderr).join("; ");
+    let complaint = lines(&output.stderr).join("; ");
     let error = Error::new(Kind::Failed, format!("set the role {} in {}", database.role, database.name))
         .host(host.name.to_string())
         .cause(if complaint.is_empty() { format!("exit status {}", output.status) } else { complaint })

@@ -127,7 +127,7 @@ pub(super) fn as_root(name: &str, sudo: bool, status: u32, said: &str) -> Result
     if status != NOT_ROOT {
         return Ok(());
     }
-    let said: String = said.lines().last().unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    let said = said.lines().last().unwrap_or_default();
     let error = Error::new(Kind::Unreachable, "become root on the host").host(name).cause(said);
     Err(if sudo {
         error.hint("`sudo: true` is set, but sudo leads to another user there: `sudo -n id` shows to which.")

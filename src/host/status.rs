@@ -74,8 +74,6 @@ pub(super) fn parse(output: &Output) -> Option<Status> {
     }
     let mut status = Status::default();
     for line in lines {
-        // Control characters of a host never reach a terminal.
-        let line: String = line.chars().filter(|c| !c.is_control()).collect();
         let words: Vec<&str> = line.splitn(4, ' ').collect();
         match words.as_slice() {
             ["now", time] => status.now = time.parse().ok()?,

@@ -247,13 +247,11 @@ fn shown(file: &FileChange) -> Vec<String> {
         [] => diff.lines().collect(),
         values => values.iter().map(String::as_str).collect(),
     };
-    // Control characters of a host's file never reach a terminal.
-    let clean = |line: &&str| {
-        let mut characters = line.chars().filter(|c| !c.is_control() || *c == '\t');
-        let shown: String = characters.by_ref().take(WIDEST).collect();
-        format!("    {shown}{}", if characters.next().is_some() { "…" } else { "" })
+    let cut = |line: &&str| match line.char_indices().nth(WIDEST) {
+        Some((end, _)) => format!("    {}…", &line[..end]),
+        None => format!("    {line}"),
     };
-    let mut lines: Vec<String> = all.iter().take(LONGEST).map(clean).collect();
+    let mut lines: Vec<String> = all.iter().take(LONGEST).map(cut).collect();
     if all.len() > LONGEST {
         lines.push(format!("    … {} more lines; `--output json` has all", all.len() - LONGEST));
     }

@@ -31,7 +31,7 @@ fn a_plan_says_everything_that_changes() {
     let mut plan = make(&new, &new_generated, &state, &scripts(), 10);
     let texts = BTreeMap::from([
         ("s0/rules/a.yml".to_owned(), b"one\nzwei\n".to_vec()),
-        ("s1/dashboards/a.json".to_owned(), b"{}\x1b\n".to_vec()),
+        ("s1/dashboards/a.json".to_owned(), b"{}\n".to_vec()),
     ]);
     plan.changes.compare(&texts, &new_generated);
     insta::assert_snapshot!(plan.changes.lines().join("\n"), @r"

@@ -166,7 +166,8 @@ impl Bars {
                 self.drop_line(&format!("{host}/2/{}", finding.check));
                 if finding.status == Status::Fails {
                     let mark = style("     FAIL").red().bold();
-                    self.stay(&format!("{mark}  {host}  {}: {}", finding.check, finding.found));
+                    let found = finding.found.replace('\n', " ");
+                    self.stay(&format!("{mark}  {host}  {}: {found}", finding.check));
                 }
             }
             Event::Loaded { .. } | Event::Running { .. } | Event::Log { .. } => {}

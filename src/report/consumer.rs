@@ -95,7 +95,7 @@ impl Reporter {
                     self.output.commands(&github::group(&format!("{host}: checks"), &table));
                     self.output.commands(&github::findings(host, findings));
                 } else {
-                    self.output.line(&table);
+                    self.output.styled(&table);
                 }
             }
             Format::Quiet => self.output.line(&table::summary(host, findings)),
@@ -118,37 +118,33 @@ impl Reporter {
         findings
     }
 
-    /// Lines for a person, on a terminal broken between words.
+    /// Clean lines for a person, on a terminal broken between words.
     fn fitted(&self, text: &str, indent: &str) {
-        let text = self.output.clean(text);
         if Output::is_watched() {
             let width = usize::from(console::Term::stdout().size().1);
-            self.output.line(&crate::words::wrap(&text, width, indent));
+            self.output.line(&crate::words::wrap(text, width, indent));
         } else {
-            self.output.line(&text);
+            self.output.line(text);
         }
-    }
-
-    /// A JSON line whose values are cleaned.
-    fn json(&self, line: &str) {
-        self.output.json(&clean::json(line, &|text| self.output.clean(text)));
     }
 
     /// Shows a host's audit log.
     pub fn history(&self, host: &str, records: &[host::Record]) {
+        let clean = |text: &str| self.output.clean(text);
+        let records: Vec<_> = records.iter().map(|record| clean::record(record, &clean)).collect();
         match self.format {
-            Format::Text | Format::Quiet => self.fitted(&history::render(host, records), "      "),
-            Format::Json => self.json(&json::history(host, records)),
+            Format::Text | Format::Quiet => self.fitted(&history::render(host, &records), "      "),
+            Format::Json => self.output.json(&json::history(host, &records)),
         }
     }
 
     /// Shows how a host is. Gives whether its services are as they should be.
     #[must_use]
     pub fn status(&self, host: &str, state: &HostState, status: &Status) -> bool {
-        let look = Look::new(state, status);
+        let look = Look::new(state, status).map_text(&|text| self.output.clean(text));
         match self.format {
             Format::Text | Format::Quiet => self.fitted(&look.render(host), "             "),
-            Format::Json => self.json(&json::status(host, &look)),
+            Format::Json => self.output.json(&json::status(host, &look)),
         }
         look.is_well()
     }
@@ -158,13 +154,13 @@ impl Reporter {
         let text = &self.output.shown(text);
         match self.format {
             Format::Text | Format::Quiet => self.output.line(&format!("{host}: {text}")),
-            Format::Json => self.json(&json::answer(host, text)),
+            Format::Json => self.output.json(&json::answer(host, text)),
         }
     }
 
     /// Shows an error.
     pub fn error(&self, error: &Error) {
-        let error = &error.map_text(&|text| self.output.shown(text));
+        let error = &clean::error(error, &|text| self.output.shown(text));
         self.record().errors.push(error.clone());
         match self.format {
             Format::Text => {
@@ -178,7 +174,7 @@ impl Reporter {
                 let text: String = format!("{host}FAIL: failed to {error}").replace(['\n', '\r'], " ");
                 self.output.line(&text);
             }
-            Format::Json => self.json(&json::error(error)),
+            Format::Json => self.output.json(&json::error(error)),
         }
     }
 
@@ -196,7 +192,7 @@ impl Reporter {
             Format::Text => self.output.line(&format!("{name}: remark: {text}")),
             Format::Json => {
                 let event = Event::Warning { host: String::new(), text: format!("{name}: {text}") };
-                self.json(&json::event(&event));
+                self.output.json(&json::event(&event));
             }
             Format::Quiet => {}
         }
@@ -211,7 +207,7 @@ impl Reporter {
         });
         self.record().outcomes.push((name.to_owned(), outcome));
         if self.format == Format::Json {
-            self.json(&json::outcome(name, outcome));
+            self.output.json(&json::outcome(name, outcome));
         }
         outcome
     }
@@ -229,7 +225,7 @@ impl Reporter {
             self.output.complain(&complaint);
         }
         if self.format == Format::Json {
-            self.json(&json::end(code));
+            self.output.json(&json::end(code));
         }
     }
 }

@@ -13,9 +13,13 @@ const SHOWN: usize = 30;
 /// The whole text, several lines; on a terminal of `width` columns they are broken between words. What stands in files
 /// and what a host printed stays as it is.
 pub(super) fn render(error: &Error, colors: bool, width: Option<usize>) -> String {
-    let fit = |line: String, indent: &str| match width {
-        Some(width) => wrap(&line, width, indent),
-        None => line,
+    let fit = |line: String, indent: &str| {
+        // A text of several lines stays below its first: none of them can pass for a line of ours.
+        let line = line.replace('\n', &format!("\n    {indent}"));
+        match width {
+            Some(width) => wrap(&line, width, indent),
+            None => line,
+        }
     };
     let style = |style: Style| style.force_styling(colors);
     let bad = style(Style::new().red().bold());
@@ -42,7 +46,7 @@ pub(super) fn render(error: &Error, colors: bool, width: Option<usize>) -> Strin
         let _ = writeln!(text, "  … and {} more", problems.len() - SHOWN);
     }
     for line in error.output_lines() {
-        let _ = writeln!(text, "  {} {line}", dim.apply_to("|"));
+        let _ = writeln!(text, "  {} {}", dim.apply_to("|"), line.replace('\n', " "));
     }
     for line in error.notes() {
         let line = format!("{}: {line}", style(Style::new().green()).apply_to("now"));
@@ -70,7 +74,8 @@ fn render_problem(
 ) {
     let _ = writeln!(text, "\n{}", fit(format!("  {}: {}", problem.place, problem.what), "  "));
     if !problem.place.text.is_empty() {
-        let _ = writeln!(text, "    {} {}", dim.apply_to("|"), problem.place.text.trim_end());
+        let _ =
+            writeln!(text, "    {} {}", dim.apply_to("|"), problem.place.text.trim_end().replace('\n', " "));
         if problem.place.column > 0 {
             let before = " ".repeat(problem.place.column - 1);
             let _ = writeln!(text, "    {} {before}^", dim.apply_to("|"));

@@ -174,7 +174,8 @@ fn meaning(code: ExitCode) -> String {
     serde_json::to_value(code).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// Markdown for the step's summary. Foreign text stands in HTML, escaped, where Markdown means nothing.
+/// Markdown for the step's summary. Foreign text stands in HTML, escaped, where Markdown means nothing, and in `code` or
+/// `pre`, where GitHub makes no links of names and addresses.
 pub(super) fn summary(record: &Record, code: ExitCode) -> String {
     let mark = if code == ExitCode::Ok || code == ExitCode::Changes { "✅" } else { "❌" };
     let mut text = format!("## {mark} {}\n\n", html(&record.title));
@@ -227,7 +228,7 @@ pub(super) fn summary(record: &Record, code: ExitCode) -> String {
             };
             let _ = writeln!(
                 text,
-                "<tr><td>{mark}</td><td>{}</td><td>{}{remedy}</td></tr>",
+                "<tr><td>{mark}</td><td><code>{}</code></td><td><code>{}</code>{remedy}</td></tr>",
                 html(&finding.check),
                 html(&finding.found)
             );
@@ -238,9 +239,10 @@ pub(super) fn summary(record: &Record, code: ExitCode) -> String {
     text
 }
 
-/// Text for HTML in Markdown: an empty line would end the HTML.
+/// Text for HTML in Markdown. A line that is empty, or has nothing but spaces, would end the HTML, and what follows it
+/// would be Markdown; so a text has no line end of its own.
 fn html(text: &str) -> String {
-    super::markup::escape(text).replace("\n\n", "\n&nbsp;\n")
+    super::markup::escape(text).replace('\n', "&#10;")
 }
 
 #[cfg(test)]
@@ -286,13 +288,9 @@ mod tests {
         - **vps**: returned
         - **two**: deployed
 
-        <pre>failed to prove the new release
-        x: 50% of,
-        it
-        hint: Wait.</pre>
+        <pre>failed to prove the new release&#10;x: 50% of,&#10;it&#10;hint: Wait.</pre>
 
-        <pre>failed to load prod
-        inventory/prod.yml:1:1: is wrong</pre>
+        <pre>failed to load prod&#10;inventory/prod.yml:1:1: is wrong</pre>
 
         <details open><summary>Plan for vps</summary>
         <pre>+ &lt;a&gt; ```</pre>
@@ -300,9 +298,9 @@ mod tests {
 
         <details open><summary>vps: 1 of 3 checks hold</summary>
         <table><tr><th></th><th>check</th><th>found</th></tr>
-        <tr><td>✅</td><td>prometheus.ready</td><td>ready</td></tr>
-        <tr><td>❌</td><td>prometheus.targets</td><td>job &lt;node&gt; is down<br><em>See its log &amp; wait.</em></td></tr>
-        <tr><td>➖</td><td>loki.canary</td><td>ready</td></tr>
+        <tr><td>✅</td><td><code>prometheus.ready</code></td><td><code>ready</code></td></tr>
+        <tr><td>❌</td><td><code>prometheus.targets</code></td><td><code>job &lt;node&gt; is down</code><br><em>See its log &amp; wait.</em></td></tr>
+        <tr><td>➖</td><td><code>loki.canary</code></td><td><code>ready</code></td></tr>
         </table>
         </details>
         ");

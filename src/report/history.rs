@@ -27,11 +27,9 @@ pub(super) fn render(host: &str, records: &[Record]) -> String {
             record.seconds,
             record.by
         );
-        // What the host wrote never reaches the terminal as control characters.
-        let clean = |text: String| text.chars().filter(|c| !c.is_control()).collect::<String>();
-        lines.push(clean(line));
+        lines.push(line);
         if !record.reason.is_empty() {
-            lines.push(clean(format!("      because: {}", record.reason)));
+            lines.push(format!("      because: {}", record.reason));
         }
     }
     lines.join("\n")
@@ -51,17 +49,13 @@ mod tests {
             outcome: outcome.to_owned(),
             seconds: 12,
             by: Actor {
-                user: "ann\x1b[1m".to_owned(),
+                user: "ann".to_owned(),
                 from: "laptop".to_owned(),
                 commit: Some("0123456789abcdef0123".to_owned()),
                 dirty: command == "rollback",
                 command: command.to_owned(),
             },
-            reason: if outcome == "deployed" {
-                String::new()
-            } else {
-                "pull: no such\u{1b} image".to_owned()
-            },
+            reason: if outcome == "deployed" { String::new() } else { "pull: no such image".to_owned() },
         };
         let by_itself = Record {
             by: Actor {
@@ -74,8 +68,8 @@ mod tests {
         let records = [record("deployed", "", ""), record("returned", "0b", "rollback"), by_itself];
         insta::assert_snapshot!(render("vps", &records), @r"
         vps: 3 activations, oldest first
-          2025-11-23 12:13:20Z  deployed  deploy    0a0a0a0a0a0a0a0a (before: nothing)  12 s  by ann[1m from laptop, commit 0123456789ab
-          2025-11-23 12:13:20Z  returned  rollback  0a0a0a0a0a0a0a0a (before: 0b)  12 s  by ann[1m from laptop, commit 0123456789ab+dirty
+          2025-11-23 12:13:20Z  deployed  deploy    0a0a0a0a0a0a0a0a (before: nothing)  12 s  by ann from laptop, commit 0123456789ab
+          2025-11-23 12:13:20Z  returned  rollback  0a0a0a0a0a0a0a0a (before: 0b)  12 s  by ann from laptop, commit 0123456789ab+dirty
               because: pull: no such image
           2025-11-23 12:13:20Z  returned  finish    0a0a0a0a0a0a0a0a (before: 0b)  12 s  by the host itself
               because: pull: no such image

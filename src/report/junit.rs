@@ -113,7 +113,7 @@ mod tests {
           <testsuite name="vps" tests="3" failures="1" errors="0" skipped="1" time="4.000" timestamp="2026-11-24T10:00:00">
             <testcase classname="prometheus" name="prometheus.ready" time="0.120"/>
             <testcase classname="prometheus" name="prometheus.targets" time="4.000">
-              <failure message="job &lt;node&gt; is down">expected: all targets up&#10;found: job &lt;node&gt; is down&#10;hint: See its log &amp; wait.&#10;| level=error [31m::error::x</failure>
+              <failure message="job &lt;node&gt; is down">expected: all targets up&#10;found: job &lt;node&gt; is down&#10;hint: See its log &amp; wait.&#10;| level=error ::error::x</failure>
             </testcase>
             <testcase classname="loki" name="loki.canary" time="0.000"><skipped message="ready"/></testcase>
           </testsuite>

@@ -43,7 +43,7 @@ pub(super) fn text(event: &Event) -> Option<String> {
                 Status::Fails => "FAILS",
                 Status::Skipped => "skipped",
             };
-            format!("{host}: {}: {word}: {}", finding.check, finding.found)
+            format!("{host}: {}: {word}: {}", finding.check, finding.found.replace('\n', " "))
         }
         Event::Warning { host, text } => format!("{}warning: {text}", prefix(host)),
     })

@@ -18,6 +18,7 @@ mod markup;
 mod output;
 mod page;
 mod record;
+mod sanitize;
 mod status;
 mod table;
 

@@ -1,11 +1,12 @@
-//! Where all output goes: stdout and stderr, with known secrets taken out.
+//! Where all output goes: stdout and stderr, without known secrets and without what steers a terminal.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Here, github};
+use super::sanitize::sanitize;
+use super::{Here, clean, github};
 use crate::error::Error;
 use crate::secrets::Redactor;
 
@@ -43,16 +44,16 @@ impl Output {
         console::Term::stderr().size_checked().map(|(_, width)| usize::from(width))
     }
 
-    /// `text` as it may be printed.
+    /// `text`, clean and styled by us, as it may be printed.
     fn printable(&self, text: &str) -> String {
-        let text = self.clean(text);
+        let text = self.without_secrets(text);
         if self.runner { github::tame(&text) } else { text }
     }
 
     /// Lines for GitHub's runner: commands of ours.
     pub(super) fn commands(&self, text: &str) {
         if !text.is_empty() {
-            let _ = writeln!(std::io::stdout().lock(), "{}", self.clean(text));
+            let _ = writeln!(std::io::stdout().lock(), "{}", self.without_secrets(text));
         }
     }
 
@@ -65,9 +66,19 @@ impl Output {
         }
     }
 
-    /// `text` without any known secret, in whatever form. Texts are cleaned before they are encoded or cut.
+    /// `text` without any known secret, in whatever form, and without what steers a terminal or cannot be seen. Texts are
+    /// cleaned before they are styled, encoded or cut.
     #[must_use]
     pub fn clean(&self, text: &str) -> String {
+        let text = self.without_secrets(text);
+        match sanitize(&text) {
+            std::borrow::Cow::Borrowed(_) => text,
+            // What stood between its characters may have hidden a secret.
+            std::borrow::Cow::Owned(text) => self.without_secrets(&text),
+        }
+    }
+
+    fn without_secrets(&self, text: &str) -> String {
         self.secrets.read().unwrap_or_else(PoisonError::into_inner).clean(text)
     }
 
@@ -77,13 +88,22 @@ impl Output {
         let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
-    /// A line on stdout. A closed pipe ends nothing: the deploy goes on.
+    /// A text on stdout, cleaned. A closed pipe ends nothing: the deploy goes on.
     pub fn line(&self, text: &str) {
+        self.styled(&self.clean(text));
+    }
+
+    /// A text on stdout of which each part is clean and that has our own styling.
+    pub(super) fn styled(&self, text: &str) {
         let _ = writeln!(std::io::stdout().lock(), "{}", self.printable(text));
     }
 
-    /// A line on stderr.
+    /// A text on stderr, cleaned.
     pub fn complain(&self, text: &str) {
+        self.complain_styled(&self.clean(text));
+    }
+
+    fn complain_styled(&self, text: &str) {
         let _ = writeln!(std::io::stderr().lock(), "{}", self.printable(text));
     }
 
@@ -100,8 +120,8 @@ impl Output {
     pub fn error(&self, error: &Error) {
         let colors = console::colors_enabled_stderr();
         let width = if std::io::stderr().is_terminal() { Self::width() } else { None };
-        let error = error.map_text(&|text| self.shown(text));
-        self.complain(super::errors::render(&error, colors, width).trim_end());
+        let error = clean::error(error, &|text| self.shown(text));
+        self.complain_styled(super::errors::render(&error, colors, width).trim_end());
     }
 
     /// Asks a question on the terminal; `None` where there is none.
@@ -133,5 +153,7 @@ mod tests {
         let output = Output::default();
         output.redact([SecretString::from("hunter2hunter2"), SecretString::from("a")]);
         assert_eq!(output.clean("a log: hunter2hunter2!"), "a log: <redacted>!");
+        let hidden = "a log: hun\u{1b}[0mter2\u{200b}hunter2!";
+        assert_eq!(output.clean(hidden), "a log: <redacted>!", "whatever stands between its characters");
     }
 }

@@ -175,11 +175,7 @@ pub(super) fn sample() -> Record {
         found: if status == Status::Fails { "job <node> is down".to_owned() } else { "ready".to_owned() },
         remedy: if status == Status::Fails { "See its log & wait.".to_owned() } else { String::new() },
         took_ms,
-        detail: if status == Status::Fails {
-            vec!["level=error \u{1b}[31m::error::x".to_owned()]
-        } else {
-            Vec::new()
-        },
+        detail: if status == Status::Fails { vec!["level=error ::error::x".to_owned()] } else { Vec::new() },
     };
     let findings = vec![
         finding("prometheus.ready", Status::Holds, 120),

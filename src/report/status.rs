@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::clean::{self, Clean};
 use super::history::time;
 use crate::host::{KeptRelease, Record, Status, Unit};
 use crate::plan::HostState;
@@ -104,6 +105,30 @@ impl Look {
         }
     }
 
+    /// The deploy that brought the current release.
+    #[cfg(test)]
+    pub(super) fn deployed(&self) -> impl Iterator<Item = &Record> {
+        self.deployed.iter()
+    }
+
+    /// The same with each text that the host gave as `clean` gives it, on one line.
+    pub(super) fn map_text(mut self, clean: Clean<'_>) -> Self {
+        let line = |text: &mut String| *text = clean::line(text, clean);
+        self.deployed = self.deployed.as_ref().map(|record| clean::record(record, clean));
+        self.release.iter_mut().chain(&mut self.lock).chain(&mut self.interrupted).for_each(line);
+        for Service { name, state, health, started, restarts: _, memory: _, drift: _ } in &mut self.services {
+            [name, state, health].into_iter().chain(started).for_each(line);
+        }
+        self.drift.iter_mut().for_each(|drift| line(&mut drift.path));
+        for Unit { name, state, words } in &mut self.units {
+            [name, state, words].into_iter().for_each(line);
+        }
+        for KeptRelease { release, confirmed: _, gone } in &mut self.kept {
+            std::iter::once(release).chain(gone).for_each(line);
+        }
+        self
+    }
+
     /// The text for a person.
     pub(super) fn render(&self, host: &str) -> String {
         let mut lines = vec![format!("{host}: {}", self.headline())];
@@ -162,7 +187,7 @@ impl Look {
                 "release {release} since {} ({}), by {}",
                 time(record.time),
                 age(self.now - record.time),
-                record.by.user.chars().filter(|c| !c.is_control()).collect::<String>()
+                record.by.user
             ),
             None => format!("release {release}"),
         }
@@ -243,7 +268,7 @@ fn age(seconds: i64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -323,6 +348,12 @@ mod tests {
             records: 300 << 10,
         };
         (state, status)
+    }
+
+    /// What is to be seen of that host.
+    pub(in crate::report) fn look() -> Look {
+        let (state, status) = host();
+        Look::new(&state, &status)
     }
 
     #[test]

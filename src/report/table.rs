@@ -11,9 +11,13 @@ const WIDTH: usize = 160;
 /// One line a finding: status, check, what was found, time; what fails first. On a terminal of `width` columns lines
 /// are broken between words.
 pub(super) fn render(host: &str, findings: &[Finding], width: Option<usize>, colors: bool) -> String {
-    let fit = |line: String, indent: &str| match width {
-        Some(width) => wrap(&line, width, indent),
-        None => line,
+    let fit = |line: String, indent: &str| {
+        // A text of several lines stays below its first: none of them can pass for a line of ours.
+        let line = line.replace('\n', &format!("\n        {indent}"));
+        match width {
+            Some(width) => wrap(&line, width, indent),
+            None => line,
+        }
     };
     let name_width = findings.iter().map(|f| measure_text_width(&f.check)).max().unwrap_or(0);
     let mut lines = Vec::new();
@@ -34,7 +38,7 @@ pub(super) fn render(host: &str, findings: &[Finding], width: Option<usize>, col
         // What fails is shown whole, what holds fits its line.
         let room = width.unwrap_or(WIDTH).saturating_sub(name_width + 25).max(20);
         let found = if finding.status == Status::Holds {
-            truncate_str(&finding.found, room, "…").into_owned()
+            truncate_str(&finding.found.replace('\n', " "), room, "…").into_owned()
         } else {
             finding.found.clone()
         };

@@ -83,7 +83,7 @@ pub(super) fn open(text: &str, password: &SecretString) -> Result<Zeroizing<Vec<
 
 /// A vault id as it may be shown.
 fn plain(label: &str) -> String {
-    label.chars().filter(|c| !c.is_control()).take(40).collect()
+    label.chars().take(40).collect()
 }
 
 #[cfg(test)]

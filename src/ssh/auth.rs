@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use super::agent::{self, Agent, ByKey};
 use super::config::Target;
-use super::host_key::{Watch, fingerprint, in_words, printable};
+use super::host_key::{Watch, fingerprint, in_words};
 use super::keys::{self, KeyFile};
 use super::refused::{Refused, refused};
 use super::said::Said;
 use super::surroundings::Surroundings;
-use crate::error::Result;
+use crate::error::{Result, quoted};
 
 /// Signing may wait for a person: a security key to touch, an agent that asks.
 const SIGN_TIMEOUT: Duration = Duration::from_secs(60);
@@ -260,7 +260,7 @@ impl Login<'_> {
         key: &Arc<PrivateKey>,
         certificate: Certificate,
     ) -> Attempt {
-        let label = format!("{} with its certificate {:?}", file.display(), printable(certificate.key_id()));
+        let label = format!("{} with its certificate {}", file.display(), named(certificate.key_id()));
         if !self.may_try_once_more() {
             return Ok(false);
         }
@@ -278,13 +278,13 @@ impl Login<'_> {
         file: Option<&Path>,
     ) -> Attempt {
         let public = identity.public_key().into_owned();
-        let name = format!("the agent's {:?}", printable(identity.comment()));
+        let name = format!("the agent's {}", named(identity.comment()));
         let certificates = match identity {
             AgentIdentity::PublicKey { .. } => self.certificates_of(&public, file),
             AgentIdentity::Certificate { certificate, .. } => vec![certificate.clone()],
         };
         for certificate in certificates {
-            let label = format!("{name} with the certificate {:?}", printable(certificate.key_id()));
+            let label = format!("{name} with the certificate {}", named(certificate.key_id()));
             // Its key may come by itself, too, and then is another attempt.
             if !self.may_try_once_more() {
                 return Ok(false);
@@ -376,6 +376,11 @@ impl Login<'_> {
             Err(limit) => Err(format!("no answer to {label} within {} s", limit.as_secs())),
         }
     }
+}
+
+/// A name that somebody else gave, in quotes.
+fn named(text: &str) -> String {
+    quoted(text).unwrap_or_else(|| "\"\"".to_owned())
 }
 
 /// What `work` comes to, or the limit that it did not keep.

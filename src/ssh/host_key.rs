@@ -164,7 +164,8 @@ pub(super) fn in_words(error: &russh::Error) -> String {
             "the connection was closed by the host".to_owned()
         }
         russh::Error::NoCommonAlgo { kind, theirs, .. } => {
-            format!("no {kind:?} algorithm in common: the host offers {}", printable(&theirs.join(", ")))
+            let theirs = quoted(&theirs.join(", ")).unwrap_or_else(|| "none".to_owned());
+            format!("no {kind:?} algorithm in common: the host offers {theirs}")
         }
         russh::Error::Version => "what answered is not an SSH server".to_owned(),
         russh::Error::WrongServerSig => "the host could not prove that its key is its own".to_owned(),
@@ -175,11 +176,6 @@ pub(super) fn in_words(error: &russh::Error) -> String {
             chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
         }
     }
-}
-
-/// `text` from a host without its control characters.
-pub(super) fn printable(text: &str) -> String {
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// The key without a comment, as a `known_hosts` file has it.
@@ -324,7 +320,8 @@ fn certified(target: &Target, certificate: &Certificate, authority: &PublicKey) 
     // OpenSSH has the name in lower case by then.
     let name = target.alias.as_deref().unwrap_or(&target.host).to_ascii_lowercase();
     if !certificate.valid_principals().contains(&name) {
-        let for_whom = printable(&certificate.valid_principals().join(", "));
+        let for_whom =
+            quoted(&certificate.valid_principals().join(", ")).unwrap_or_else(|| "nobody".to_owned());
         let pattern = certificate.valid_principals().iter().any(|it| it != "*" && wildcard(it, &name));
         let literally = if pattern { " (a pattern means only itself, as in OpenSSH)" } else { "" };
         return Err(format!("it is for {for_whom}, not for {name}{literally}"));

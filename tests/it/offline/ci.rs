@@ -32,8 +32,7 @@ fn a_mistake_is_an_annotation_at_its_line() {
 
     - **test**: usage
 
-    <pre>failed to load test
-    inventory/test.yml:7:3: `alert_email` is `ops%`, which is not an e-mail address</pre>
+    <pre>failed to load test&#10;inventory/test.yml:7:3: `alert_email` is `ops%`, which is not an e-mail address</pre>
     ");
     assert_snapshot!(output, @r"
     outcome=usage
