@@ -88,6 +88,7 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
             }
             "snap" => state.docker_snap = true,
             "gateway" => state.gateway = Some(value.to_owned()),
+            "socket-group" => state.socket_group = value.parse().ok(),
             "halfkey" => state.half_key = Some(value.to_owned()),
             "machine" => value.clone_into(&mut state.machine),
             "owner" => state.owner = pair(),

@@ -132,6 +132,7 @@ fn the_probe_finds_what_docker_is_before_anything_is_sent() {
         assert_eq!((state.docker_api.as_deref(), state.compose.as_deref()), (Some("1.45"), Some("2.26.1-4")));
         assert_eq!(state.docker_root.as_deref(), Some("/var/lib/docker"));
         assert_eq!(state.gateway.as_deref(), Some("172.17.0.1"));
+        assert_eq!(state.socket_group, None);
         assert_eq!(state.docker_security, ["seccomp".to_owned()].into());
         assert_eq!(state.networks.len(), 4);
         assert!(state.containers.is_empty() && state.current.is_none() && !state.docker_snap);
@@ -157,6 +158,15 @@ fn the_probe_finds_what_docker_is_before_anything_is_sent() {
         assert_eq!(state.gateway.as_deref(), Some("10.9.8.1"));
         assert!(state.docker_security.contains("userns") && state.docker_security.contains("rootless"));
         assert!(state.docker_free > 0);
+    }
+}
+
+#[test]
+fn the_probe_finds_the_group_of_dockers_socket() {
+    for state in probed(|stand| {
+        std::os::unix::net::UnixListener::bind(stand.path("docker.sock")).unwrap();
+    }) {
+        assert_eq!(state.socket_group, Some(rustix::process::getegid().as_raw()));
     }
 }
 

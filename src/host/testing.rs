@@ -110,6 +110,7 @@ impl Stand {
         let text = text
             .replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", folder(&self.path("bin"))))
             .replace("/run/provision", &folder(&self.path("run/provision")))
+            .replace("/run/docker.sock", &folder(&self.path("docker.sock")))
             .replace("/etc/ssh/", &folder(&self.path("etc/ssh/")))
             .replace("/snap/bin/", &folder(&self.path("snap/bin/")));
         // The tests may run as anybody, and busybox' shell takes its own commands before those of the PATH.

@@ -17,6 +17,7 @@ pub fn found(release: &Release, state: &HostState) -> Result<BTreeMap<String, St
     for (variable, from) in &release.from_host {
         let told = match from.fact {
             Fact::Docker0Address => gateway(variable, state)?,
+            Fact::DockerSocketGroup => state.socket_group.map(|group| group.to_string()),
             Fact::DockerDataRoot => state.docker_root.clone().filter(|path| is_plain_path(path)),
         };
         if let Some(told) = told.filter(|told| *told != from.value) {
@@ -71,6 +72,19 @@ mod tests {
             Ok(found) => format!("{found:?}"),
             Err(error) => format!("{error} | {}", error.hints().join(" ")),
         }
+    }
+
+    #[test]
+    fn the_group_of_dockers_socket_is_what_the_host_says() {
+        let mut release = release(&[Sketch::default()]);
+        let group = FromHost { fact: Fact::DockerSocketGroup, value: "0".to_owned() };
+        release.from_host.insert("group".to_owned(), group);
+        let look = |socket_group| {
+            let state = HostState { socket_group, ..HostState::default() };
+            format!("{:?}", found(&release, &state).unwrap())
+        };
+        assert_eq!(look(Some(991)), "{\"group\": \"991\"}");
+        assert_eq!((look(Some(0)), look(None)), ("{}".to_owned(), "{}".to_owned()));
     }
 
     #[test]

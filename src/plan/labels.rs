@@ -54,7 +54,7 @@ pub fn generate(release: &Release, fingerprints: &BTreeMap<String, String>) -> G
             let _ = writeln!(
                 sealed,
                 "{name}\t{file}\t{}\t{}",
-                service.uid,
+                service.secrets_owner(),
                 of_secret(release, source, fingerprints)
             );
         }
@@ -100,7 +100,12 @@ fn label(release: &Release, service: &Service, fingerprints: &BTreeMap<String, S
         }
     }
     for (file, source) in &service.secrets {
-        let _ = writeln!(text, "{file}\t{}\t{}", service.uid, of_secret(release, source, fingerprints));
+        let _ = writeln!(
+            text,
+            "{file}\t{}\t{}",
+            service.secrets_owner(),
+            of_secret(release, source, fingerprints)
+        );
     }
     digest(text.as_bytes())[..32].to_owned()
 }
@@ -173,7 +178,7 @@ mod tests {
         assert_ne!(change(|r| r.project = "q".to_owned()), id, "project");
         assert_ne!(change(|r| drop(r.files.insert("x".to_owned(), File::new(Vec::new())))), id, "a file");
         assert_ne!(change(|r| drop(r.files.remove("s1/conf.yml"))), id, "one file less");
-        assert_ne!(change(|r| r.services.get_mut("s0").unwrap().uid = 7), id, "the reader of a secret");
+        assert_ne!(change(|r| r.services.get_mut("s0").unwrap().gid = Some(7)), id, "the reader of a secret");
         assert_ne!(
             change(|r| r.services.get_mut("s0").unwrap().definition = digest(b"x")),
             id,

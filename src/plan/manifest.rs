@@ -7,7 +7,7 @@ use crate::stack::Release;
 
 /// Tab-separated lines: `owner PROJECT ENVIRONMENT`, `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
 /// `validate NAME IMAGE USER MEMORY WORD…` and for each of its mounts `mount NAME SOURCE TARGET`,
-/// `patience NAME SECONDS`, `secret SERVICE FILE UID`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
+/// `patience NAME SECONDS`, `secret SERVICE FILE OWNER`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
 pub fn manifest(release: &Release, generated: &Generated) -> String {
     let mut text = format!("owner\t{}\t{}\n", release.project, release.environment);
@@ -38,7 +38,7 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
             let _ = writeln!(text, "port\t{port}\t{name}");
         }
         for file in service.secrets.keys() {
-            let _ = writeln!(text, "secret\t{name}\t{file}\t{}", service.uid);
+            let _ = writeln!(text, "secret\t{name}\t{file}\t{}", service.secrets_owner());
         }
     }
     for (service, database) in role::services(release) {

@@ -8,7 +8,7 @@ use crate::error::{Error, Kind, Result};
 use crate::secrets::{Secrets, seal_to_host, token};
 use crate::stack::{Release, SecretFile};
 
-/// An age file that only one host can open: a tar archive of `<service>/<file>`, owned by the service's user.
+/// An age file that only one host can open: a tar archive of `<service>/<file>`, readable by the service alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedBundle {
     /// The age file.
@@ -17,13 +17,19 @@ pub struct SealedBundle {
     pub host_key: String,
 }
 
+/// Who reads a secret file.
+struct Owner {
+    uid: u32,
+    gid: Option<u32>,
+}
+
 /// Builds and encrypts the bundle. Secrets exist in plain text only inside this function, in memory that is
 /// wiped.
 ///
 /// # Errors
 /// Usage when a secret is missing; internal when a placeholder cannot be replaced or sealing fails.
 pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<SealedBundle> {
-    let mut entries: Vec<(String, u32, Zeroizing<String>)> = Vec::new();
+    let mut entries: Vec<(String, Owner, Zeroizing<String>)> = Vec::new();
     for (name, service) in &release.services {
         for (file, source) in &service.secrets {
             let value = match source {
@@ -40,12 +46,14 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
                     .ok_or_else(|| Error::new(Kind::Internal, format!("put the secrets into {path}")))?
                 }
             };
-            entries.push((format!("{name}/{file}"), service.uid, value));
+            let owner = Owner { uid: service.uid, gid: service.gid };
+            entries.push((format!("{name}/{file}"), owner, value));
         }
     }
     for (service, database) in role::services(release) {
         let (folder, file) = role::sealed_file(&service.name);
-        entries.push((format!("{folder}/{file}"), 0, role::sealed(database, secrets, &rand::random())?));
+        let owner = Owner { uid: 0, gid: None };
+        entries.push((format!("{folder}/{file}"), owner, role::sealed(database, secrets, &rand::random())?));
     }
     // Room for everything at once: a buffer that grows would leave copies behind.
     let size =
@@ -53,12 +61,17 @@ pub fn seal(release: &Release, secrets: &Secrets, host_key: &str) -> Result<Seal
     let mut plain = Zeroizing::new(Vec::with_capacity(size));
     {
         let mut builder = tar::Builder::new(&mut *plain);
-        for (path, uid, value) in &entries {
+        for (path, owner, value) in &entries {
             let mut header = tar::Header::new_gnu();
             header.set_size(value.len() as u64);
-            header.set_mode(0o400);
-            header.set_uid(u64::from(*uid));
-            header.set_gid(u64::from(*uid));
+            // A file of root's that a group may read: who reads it cannot open it to others.
+            let (mode, uid, gid) = match owner.gid {
+                Some(gid) => (0o440, 0, gid),
+                None => (0o400, owner.uid, owner.uid),
+            };
+            header.set_mode(mode);
+            header.set_uid(u64::from(uid));
+            header.set_gid(u64::from(gid));
             header.set_mtime(0);
             builder.append_data(&mut header, path, value.as_bytes()).map_err(|error| broken(&error))?;
         }

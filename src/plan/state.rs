@@ -83,6 +83,8 @@ pub struct HostState {
     pub docker_snap: bool,
     /// The host's address on docker's own bridge, docker0.
     pub gateway: Option<String>,
+    /// The number of the group that may open docker's socket.
+    pub socket_group: Option<u32>,
     /// Version of compose, or `known`; `None` when there is none.
     pub compose: Option<String>,
     /// Commands that the host lacks and the scripts need.

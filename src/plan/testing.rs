@@ -51,6 +51,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
             container: format!("p-{name}-1"),
             definition: digest(name.as_bytes()),
             uid: 1000,
+            gid: Some(1001),
             secrets: sketch
                 .secrets
                 .iter()

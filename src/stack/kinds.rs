@@ -53,6 +53,8 @@ pub(super) enum Kind {
     Image,
     /// A regular expression with a group, whose matches are taken out of log lines.
     Redaction,
+    /// The number of a group of the host, as text or not. Templates get the text.
+    Gid,
     /// Certificates in PEM.
     Pem,
     /// The name of Grafana's administrator.
@@ -87,6 +89,7 @@ impl Kind {
                 let items: Vec<&str> = items.iter().filter_map(Value::as_str).map(str::trim).collect();
                 Value::from(items.join(", "))
             }
+            (Kind::Gid, Value::Number(number)) => Value::from(number.to_string()),
             _ => value.clone(),
         }
     }
@@ -180,6 +183,7 @@ impl Kind {
                 &words::redaction_mistake(&text).unwrap_or_else(|| "is not a text".to_owned()),
                 "What its groups match becomes `<redacted>`: '(?i)token=(\\S+)'.",
             ),
+            Kind::Gid => wrong("is not the number of a group", "A number, as `stat -c %g FILE` prints it."),
             Kind::Pem => Err((
                 words::pem_mistake(&text).unwrap_or("is not a text").to_owned(),
                 "The authority's certificate as a block: `name: |`, from -----BEGIN CERTIFICATE----- to the end line."
@@ -247,6 +251,10 @@ impl Kind {
             Kind::Path => is_text && words::is_path(text),
             Kind::Image => is_text && words::is_image(text),
             Kind::Redaction => is_text && words::redaction_mistake(text).is_none(),
+            Kind::Gid => {
+                // The last number means "no change" to the kernel.
+                text.chars().all(|c| c.is_ascii_digit()) && text.parse().is_ok_and(|gid: u32| gid < u32::MAX)
+            }
             Kind::Pem => is_text && words::pem_mistake(text).is_none(),
             Kind::Login => is_text && words::is_login(text),
             Kind::Htpasswd => is_text && words::is_htpasswd(text),
@@ -352,6 +360,9 @@ mod tests {
             ("image", "prom/prometheus:v1", "prom/Prometheus:v1"),
             ("redaction", "'x=(y)'", "'x=y'"),
             ("login", "admin", "'a:b'"),
+            ("gid", "999", "docker"),
+            ("gid", "'0'", "-1"),
+            ("gid", "4294967294", "4294967295"),
             ("choice", "alloy", "vector"),
             ("name", "koprogo-backend", "koprogo backend"),
         ] {

@@ -104,6 +104,8 @@ pub enum Fact {
     Docker0Address,
     /// The folder in which docker keeps its data.
     DockerDataRoot,
+    /// The number of the group that may open docker's socket.
+    DockerSocketGroup,
 }
 
 impl Release {

@@ -206,6 +206,10 @@ pub struct Service {
     pub definition: String,
     /// The numeric user that reads its secret files.
     pub uid: u32,
+    /// The group of its secret files, which only root can change then: the one that its `user:` says. Where it says
+    /// none, and in releases that an older provision deployed, the files belong to `uid`.
+    #[serde(default)]
+    pub gid: Option<u32>,
     /// File name in its secrets folder → where that comes from.
     pub secrets: BTreeMap<String, SecretFile>,
     /// Name of a secret that it reads from a file → what it can read as its value, where that is declared.
@@ -242,6 +246,12 @@ fn covers(pattern: &str, path: &str) -> bool {
 }
 
 impl Service {
+    /// Whose its secret files are: `0:GID`, or `UID` where no group is said.
+    #[must_use]
+    pub fn secrets_owner(&self) -> String {
+        self.gid.map_or_else(|| self.uid.to_string(), |gid| format!("0:{gid}"))
+    }
+
     /// Whether the file at `path` of the stack is visible in the container.
     #[must_use]
     pub fn mounts_file(&self, path: &str) -> bool {

@@ -59,6 +59,7 @@ mod tests {
             container: "p-web-1".to_owned(),
             definition: String::new(),
             uid: 0,
+            gid: None,
             secrets: BTreeMap::new(),
             secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),

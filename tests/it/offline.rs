@@ -8,6 +8,7 @@ mod ci;
 mod compose;
 mod dashboards;
 mod inventory;
+mod isolation;
 mod output;
 mod secrets;
 mod templates;

@@ -13,7 +13,7 @@ use crate::yaml::Value;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Extension {
-    pub(super) uid: u32,
+    pub(super) uid: Option<u32>,
     pub(super) secrets: BTreeMap<String, SecretSource>,
     pub(super) on_secret: BTreeMap<String, OnSecret>,
     pub(super) reload: Option<Reload>,

@@ -2,6 +2,7 @@
 
 mod definition;
 mod extension;
+mod isolation;
 mod mounts;
 mod ports;
 mod secrets;
@@ -115,6 +116,7 @@ impl Reader<'_> {
             }
             _ => self.problem(&[], "no `services:`", "A stack has at least one service."),
         }
+        self.isolation(&services);
         let volumes = value
             .get("volumes")
             .and_then(Value::as_mapping)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::definition::{canonical, depends_on, is_plain};
 use super::extension::{Extension, SecretSource};
+use super::isolation::User;
 use super::{Reader, container};
 use crate::stack::{SecretValue, Service, digest, health};
 use crate::yaml::Value;
@@ -55,6 +56,16 @@ impl Reader<'_> {
         let ports = self.ports(name, definition);
         let validate = self.validate(name, &extension, definition);
         let secrets = self.secrets(name, &extension, &mounts);
+        let user = User::of(definition);
+        if let (Some(uid), Some(reader)) = (user.uid, extension.uid)
+            && uid != reader
+        {
+            self.problem(
+                &["services", name, "user"],
+                format!("`{name}` runs as user {uid}, and its `x-provision` says that user {reader} reads its secrets"),
+                "Say the same number in both, or leave `uid` out of `x-provision`.",
+            );
+        }
         if let Some(database) = &extension.database {
             self.database(name, database);
         }
@@ -63,7 +74,8 @@ impl Reader<'_> {
             container: container(name, definition, self.project),
             definition: digest(canonical(definition).as_bytes()),
             image,
-            uid: extension.uid,
+            uid: extension.uid.or(user.uid).unwrap_or_default(),
+            gid: user.gid,
             secrets,
             secret_values: values(&extension),
             on_secret: extension.on_secret,

@@ -11,7 +11,7 @@ use super::{Lab, ROOT, Run, container, forms, vps};
 use crate::schema;
 
 /// Each secret, the service that reads it, and the file that it is there.
-const READERS: [(&str, &str, &str); 4] = [
+pub(super) const READERS: [(&str, &str, &str); 4] = [
     ("grafana_admin_password", "grafana", "admin_password"),
     ("smtp_password", "alertmanager", "smtp_password"),
     ("postgres_exporter_password", "postgres-exporter", "postgres_exporter_password"),

@@ -17,6 +17,7 @@ mod forms;
 mod found;
 mod happy;
 mod interruptions;
+mod isolation;
 mod leaks;
 mod lock;
 mod matrix;

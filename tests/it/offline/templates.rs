@@ -24,7 +24,7 @@ fn an_undefined_variable_shows_its_place_also_inside_a_concatenation() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "\"http://localhost:\" ~ prometheus_port", "\"http://localhost:\" ~ promethius_port"), @r#"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:54:91: the variable `promethius_port` is not defined
+      stack/monitoring/docker-compose.monitoring.yml.tera:59:91: the variable `promethius_port` is not defined
         |       - --web.external-url={{ prometheus_url if prometheus_url else "http://localhost:" ~ promethius_port }}
         |                                                                                           ^
         hint: Did you mean `prometheus_port`?
@@ -52,7 +52,7 @@ fn an_undefined_key_of_a_map_shows_its_place() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "{{ images.grafana | yaml }}", "{{ images.graphana | yaml }}"), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:215:15: `images` has no entry `graphana`
+      stack/monitoring/docker-compose.monitoring.yml.tera:218:15: `images` has no entry `graphana`
         |     image: {{ images.graphana | yaml }}
         |               ^
         hint: Did you mean `grafana`?
@@ -293,7 +293,7 @@ fn the_compose_file_cannot_name_its_own_services() {
     assert_snapshot!(with("docker-compose.monitoring.yml.tera", "name: {{ project | yaml }}", "name: {{ services | yaml }}"), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:36:10: the variable `services` is not defined
+      stack/monitoring/docker-compose.monitoring.yml.tera:41:10: the variable `services` is not defined
         | name: {{ services | yaml }}
         |          ^
         hint: It is what this file declares: only the other templates know it.
@@ -316,7 +316,7 @@ fn a_mistake_in_the_compose_file_hides_none_of_another_template() {
     assert_snapshot!(refused(&project), @r"
     error: failed to load test
 
-      stack/monitoring/docker-compose.monitoring.yml.tera:36:10: math operations can only be done on numbers, found `string`
+      stack/monitoring/docker-compose.monitoring.yml.tera:41:10: math operations can only be done on numbers, found `string`
         | name: {{ project * 2 }}
         |          ^
 
