@@ -64,7 +64,8 @@ vm_disk() (
     echo vm >"$files/etc/hostname"
     printf '127.0.0.1 localhost\n127.0.1.1 vm\n%s mail.lab\n' "$MAIL_ADDRESS" >"$files/etc/hosts"
     echo "nameserver $VM_RESOLVER" >"$files/etc/resolv.conf"
-    as_root rm -f "$root/etc/resolv.conf"
+    # With docker's mark systemd takes the machine for a container, and leaves `/` private.
+    as_root rm -f "$root/etc/resolv.conf" "$root/.dockerenv"
     tar -C "$files" --owner=0 --group=0 --mode=u=rwX,go=rX -c . | as_root tar -x -C "$root"
     rm -rf "$files"
     rm -f "$VM/disk.img"
