@@ -87,6 +87,7 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
                 state.docker_security.insert(value.to_owned());
             }
             "snap" => state.docker_snap = true,
+            "root" => state.root_shared = Some(value == "shared"),
             "gateway" => state.gateway = Some(value.to_owned()),
             "socket-group" => state.socket_group = value.parse().ok(),
             "halfkey" => state.half_key = Some(value.to_owned()),

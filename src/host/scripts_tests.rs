@@ -125,6 +125,13 @@ fn who_is_not_root_is_told_so_by_every_script_and_never_that_nothing_is_there() 
     }
 }
 
+/// What findmnt, which the probe does not need, says of this machine's own root.
+fn is_root_shared() -> bool {
+    let output =
+        std::process::Command::new("findmnt").args(["-n", "-o", "PROPAGATION", "/"]).output().unwrap();
+    !String::from_utf8_lossy(&output.stdout).trim().starts_with("private")
+}
+
 #[test]
 fn the_probe_finds_what_docker_is_before_anything_is_sent() {
     for state in probed(|_| {}) {
@@ -134,6 +141,7 @@ fn the_probe_finds_what_docker_is_before_anything_is_sent() {
         assert_eq!(state.gateway.as_deref(), Some("172.17.0.1"));
         assert_eq!(state.socket_group, None);
         assert_eq!(state.docker_security, ["seccomp".to_owned()].into());
+        assert_eq!(state.root_shared, Some(is_root_shared()));
         assert_eq!(state.networks.len(), 4);
         assert!(state.containers.is_empty() && state.current.is_none() && !state.docker_snap);
         assert!(

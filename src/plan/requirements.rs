@@ -47,6 +47,7 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
                 .hint("Make one on the host: `ssh-keygen -A`."),
         });
     }
+    shared_root(release, state)?;
     room::room(state, least_free)?;
     taken_ports(release, state)?;
     super::found(release, state)?;
@@ -66,6 +67,23 @@ fn missing(commands: &[&str]) -> Error {
     Error::new(Kind::Failed, "prepare the host")
         .cause(format!("these commands are missing: {}", commands.join(", ")))
         .hint("Install them: `apt-get install age util-linux coreutils tar mount`.")
+}
+
+/// Docker starts no container with a mount of `/` that follows the host's mounts where `/` is private.
+fn shared_root(release: &Release, state: &HostState) -> Result<()> {
+    let follows = |mount: &crate::stack::Mount| mount.propagates && mount.source == "/";
+    let Some(service) = release.services.values().find(|service| service.mounts.iter().any(follows)) else {
+        return Ok(());
+    };
+    if state.root_shared != Some(false) {
+        return Ok(());
+    }
+    let found =
+        format!("`/` is a private mount there, and `{}` mounts it with what is mounted below", service.name);
+    Err(Error::new(Kind::Failed, "prepare the host")
+        .cause(found)
+        .hint("Share it: `mount --make-rshared /` on the host, and at each boot: systemd does it by itself, but not in a container (LXC, OpenVZ).")
+        .hint("Nothing was changed."))
 }
 
 /// A port that a service would publish and that something else of the host has.
@@ -162,6 +180,18 @@ mod tests {
             ..super::super::Container::default()
         }];
         assert!(requirements(&taken, &busy, 1 << 30).is_ok(), "its own container has the port");
+        let mut whole = super::super::testing::release(&[super::super::testing::Sketch::default()]);
+        let private = HostState { root_shared: Some(false), ..good() };
+        assert!(requirements(&whole, &private, 1 << 30).is_ok(), "nothing follows the mounts of the host");
+        let service = whole.services.get_mut("s0").unwrap();
+        service.mounts.push(crate::stack::Mount {
+            source: "/".to_owned(),
+            target: "/host".to_owned(),
+            propagates: true,
+        });
+        let error = requirements(&whole, &private, 1 << 30).unwrap_err();
+        insta::assert_snapshot!(format!("{error} | {}", error.hints().join(" ")), @"prepare the host: `/` is a private mount there, and `s0` mounts it with what is mounted below | Share it: `mount --make-rshared /` on the host, and at each boot: systemd does it by itself, but not in a container (LXC, OpenVZ). Nothing was changed.");
+        assert!(requirements(&whole, &good(), 1 << 30).is_ok());
         let no_age = HostState { missing_commands: BTreeSet::from(["age".to_owned()]), ..good() };
         insta::assert_snapshot!(refusal(&no_age), @"prepare the host: these commands are missing: age | Install them: `apt-get install age util-linux coreutils tar mount`.");
     }

@@ -81,6 +81,9 @@ pub struct HostState {
     pub docker_security: BTreeSet<String>,
     /// Whether docker is there as a snap alone.
     pub docker_snap: bool,
+    /// Whether the host's `/` is a shared mount: where it is private, as in some containers, docker refuses to hand on
+    /// what is mounted below it. `None` where the probe did not say.
+    pub root_shared: Option<bool>,
     /// The host's address on docker's own bridge, docker0.
     pub gateway: Option<String>,
     /// The number of the group that may open docker's socket.

@@ -59,7 +59,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
                 .collect(),
             secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),
-            mounts: vec![Mount { source: name.clone(), target: "/etc/x".to_owned() }],
+            mounts: vec![Mount { source: name.clone(), target: "/etc/x".to_owned(), propagates: false }],
             ports: Vec::new(),
             reload: sketch
                 .reloads

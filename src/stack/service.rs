@@ -11,6 +11,10 @@ pub struct Mount {
     pub source: String,
     /// The path in the container.
     pub target: String,
+    /// Whether mounts of the host below it appear in the container as they come and go (`propagation: rslave` and its
+    /// like). Releases that an older provision deployed do not say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub propagates: bool,
 }
 
 /// What a service can take in without being created anew.

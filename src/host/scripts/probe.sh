@@ -104,6 +104,9 @@ for place in remote docker run; do
 	shift
 done
 exec 3<&- 4<&-
+# The fields between the options and the dash say with whom a mount is shared.
+grep -q '^[0-9]* [0-9]* [0-9:]* [^ ]* / [^-]*\(shared\|master\):' /proc/self/mountinfo && root=shared || root=private
+echo "root $root"
 # Not what docker says of it: the socket itself, which a service opens as this group.
 [ ! -S /run/docker.sock ] || echo "socket-group $(stat -c %g /run/docker.sock)"
 gateway=$(ip -4 -o addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([0-9.]*\)\/.*/\1/p' | head -n 1)

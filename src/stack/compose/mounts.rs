@@ -49,8 +49,12 @@ impl Reader<'_> {
             } else if !source.starts_with('/') {
                 self.problem(&path, format!("`{source}` is neither absolute nor begins with ./"), "");
             }
-            mounts
-                .push(Mount { source: own.unwrap_or_else(|| source.to_owned()), target: target.to_owned() });
+            let propagation = volume.get("bind").and_then(|b| b.get("propagation")).and_then(Value::as_str);
+            mounts.push(Mount {
+                source: own.unwrap_or_else(|| source.to_owned()),
+                target: target.to_owned(),
+                propagates: propagation.is_some_and(|word| !word.ends_with("private")),
+            });
         }
         mounts
     }
