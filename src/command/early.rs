@@ -1,32 +1,57 @@
-//! Connections that are begun while the project is still being read: a login waits for the network, rendering for the
-//! processor.
+//! Connections that are begun while the project is still being read: they wait for the network, rendering waits for the
+//! processor. Nobody logs in before the project turned out to have no mistake.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::reach::{self, Clock};
 use crate::error::{Error, Kind, Result};
 use crate::event::{self, Stage};
 use crate::inventory::{Environment, Host};
-use crate::ssh::Session;
+use crate::ssh::{Options, Session};
 
-/// One connection that is being made for each host, until somebody takes it. What nobody takes ends with this value,
-/// as it does when the project turns out to have a mistake: nothing was asked of the host then.
-#[derive(Default)]
-pub(super) struct Early(Mutex<BTreeMap<String, JoinSet<Result<Session>>>>);
+/// sshd hangs up on who has not logged in within two minutes (`LoginGraceTime`), and some have a shorter limit: where
+/// somebody was asked for a passphrase meanwhile, another connection is made.
+const STALE: Duration = Duration::from_secs(15);
+
+/// One connection that is being made for each host, up to the login, until somebody takes it. What nobody takes ends
+/// with this value.
+pub(super) struct Early {
+    begun: Instant,
+    may_log_in: watch::Sender<bool>,
+    pending: Mutex<BTreeMap<String, JoinSet<Result<Session>>>>,
+}
+
+impl Default for Early {
+    fn default() -> Self {
+        Self { begun: Instant::now(), may_log_in: watch::Sender::new(false), pending: Mutex::default() }
+    }
+}
 
 impl Early {
     /// Begins to connect to each host of `environment`. Must run inside of the runtime.
     pub(super) fn begin(&self, environment: &Environment) {
-        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         for host in &environment.hosts {
-            let options = reach::options(environment);
+            let before_login = Some(self.may_log_in.subscribe());
+            let options = Options { before_login, ..reach::options(environment) };
             let wanted = host.clone();
             let mut task = JoinSet::new();
             task.spawn(async move { Session::connect(&wanted, &options).await });
             pending.insert(host.name.to_string(), task);
+        }
+    }
+
+    /// The project has no mistake: who has connected may log in.
+    pub(super) fn log_in(&self) {
+        if self.begun.elapsed() < STALE {
+            self.may_log_in.send_replace(true);
+        } else {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
@@ -41,7 +66,7 @@ impl Early {
         events: &event::Sender,
     ) -> Result<Session> {
         let name = host.name.to_string();
-        let begun = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
+        let begun = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         let Some(mut task) = begun else { return reach::connect(environment, host, events).await };
         let clock = Clock::start(events, &name, Stage::Connect);
         let session = match task.join_next().await {

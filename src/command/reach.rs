@@ -54,6 +54,7 @@ pub(super) fn options(environment: &Environment) -> Options {
         environment: environment.name.clone(),
         connect_timeout: Options::CONNECT_TIMEOUT,
         brief: false,
+        before_login: None,
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Options {
     /// Whether the connection is for a word that is no secret: its keys are then agreed on by a curve where the host
     /// has one, which is smaller than what also withstands quantum computers.
     pub brief: bool,
+    /// What a login waits for: connecting up to there is done meanwhile. Without it nothing is waited for.
+    pub before_login: Option<watch::Receiver<bool>>,
 }
 
 impl Options {
@@ -104,6 +106,10 @@ fn connect_at<'a>(
         let watched = Watched::default();
         let (gone, left) = watch::channel(None);
         let mut handle = handshake(way, &target, options, &watched, gone, false).await?;
+        if let Some(mut may) = options.before_login.clone() {
+            let nobody = |_| unreachable(&target).cause("nobody wants the connection any more");
+            may.wait_for(|may| *may).await.map_err(nobody)?;
+        }
         let server = Server { banner: &watched.banner, gone: &left };
         auth::authenticate(&mut handle, &target, around, options.connect_timeout, &server).await?;
         let fingerprint = watched.seen.get().cloned().unwrap_or_default();

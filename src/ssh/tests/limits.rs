@@ -167,3 +167,26 @@ async fn a_proxy_command_that_never_answers() {
     hint: The connection goes through a ProxyCommand; try it by hand: sh -c 'echo waiting for 127.0.0.1 >&2; sleep 600'
     "#);
 }
+
+#[tokio::test]
+async fn a_login_waits_for_the_word_that_it_may_be_tried() {
+    let machine = Machine::new();
+    let port = serve(Play::SilentLogin, vec![key(9)]).await;
+    machine.know(port, &key(9));
+    let host = host(port);
+    let (may, wait) = tokio::sync::watch::channel(false);
+    let options = Options { before_login: Some(wait), ..machine.brief() };
+    let connecting = Session::connect_from(&host, &options, &machine.around);
+    tokio::pin!(connecting);
+    // A login that is tried ends within SHORT at this server.
+    assert!(timeout(SHORT * 2, &mut connecting).await.is_err(), "it did not wait");
+    may.send(true).unwrap();
+    let error = timeout(Duration::from_secs(20), connecting).await.unwrap().err().unwrap();
+    assert!(cause(&machine, &error, port).contains("within 1 s"), "{error}");
+
+    let (nobody, wait) = tokio::sync::watch::channel(false);
+    let options = Options { before_login: Some(wait), ..machine.brief() };
+    drop(nobody);
+    let error = Session::connect_from(&host, &options, &machine.around).await.err().unwrap();
+    insta::assert_snapshot!(cause(&machine, &error, port), @"  nobody wants the connection any more");
+}

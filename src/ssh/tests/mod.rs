@@ -90,6 +90,7 @@ impl Machine {
             environment: "lab".to_owned(),
             connect_timeout: Duration::from_secs(10),
             brief: false,
+            before_login: None,
         }
     }
 

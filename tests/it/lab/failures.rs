@@ -207,16 +207,24 @@ struct Sshd;
 
 impl Sshd {
     fn with(setting: &str) -> Self {
-        vps(&format!(
-            "printf '%s\\n' '{setting}' >/etc/ssh/sshd_config.d/00-odd.conf && sshd -t && systemctl reload ssh"
-        ));
+        vps(&format!("printf '%s\\n' '{setting}' >/etc/ssh/sshd_config.d/00-odd.conf && sshd -t"));
+        Self::reload();
         Self
+    }
+
+    /// It starts itself anew then, and for a moment nothing listens.
+    fn reload() {
+        let starts = || vps("journalctl -u ssh -o cat | grep -c '^Server listening on 0' || true");
+        let before = starts();
+        vps("systemctl reload ssh");
+        wait_for("sshd to listen again", Duration::from_secs(30), || starts() != before);
     }
 }
 
 impl Drop for Sshd {
     fn drop(&mut self) {
-        vps("rm -f /etc/ssh/sshd_config.d/00-odd.conf && systemctl reload ssh");
+        vps("rm -f /etc/ssh/sshd_config.d/00-odd.conf");
+        Self::reload();
     }
 }
 
