@@ -209,6 +209,13 @@ impl Error {
         self
     }
 
+    /// The same error with other lines of output.
+    #[must_use]
+    pub fn output_instead(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.0.output = lines.into_iter().collect();
+        self
+    }
+
     /// The same error with another kind: what happened decides it, and only the caller knows what did.
     #[must_use]
     pub fn with_kind(mut self, kind: Kind) -> Self {

@@ -1,7 +1,7 @@
 //! `provision check`: all mistakes that can be found offline.
 
 use super::Context;
-use super::project::{self, Gathered};
+use super::project::{self, Gathered, Opening};
 use crate::error::{Error, Result};
 use crate::inventory::{self, Environment};
 use crate::outcome::{ExitCode, Outcome};
@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context<'_>, environment: Option<&str>) -> Res
 
 /// What was looked at, and what the operator should know of it.
 fn check(context: &Context<'_>, name: &str) -> Result<(String, Vec<String>)> {
-    let mut gathered = Gathered::read(context.root, name, context.identity, false, |_| ())?;
+    let mut gathered = Gathered::read(context.root, name, context.identity, Opening::WithAKey, |_| ())?;
     match gathered.release.take() {
         Some(release) if gathered.problems.is_empty() => {
             let remark = match &gathered.secrets {

@@ -26,6 +26,10 @@ use crate::words::{count, hold};
 /// How often a plan is made anew for a host that changes under our hands.
 const PLANS: u32 = 3;
 
+/// What a plan cannot tell whose secrets were left closed.
+const CLOSED: &str = "the secrets were not opened: whether one changed, is missing or does not fit is not known; \
+    the plan counts with those that the host has";
+
 /// Which release a host should run.
 #[derive(Clone)]
 pub(super) enum Goal {
@@ -80,8 +84,9 @@ impl Goal {
     /// What the operator should know of the release, before something is made of it.
     pub(super) fn remark(&self, events: &event::Sender) {
         let Goal::Project(loaded, _) = self else { return };
-        for text in &loaded.release.remarks {
-            let _ = events.send(Event::Warning { host: String::new(), text: text.clone() });
+        let closed = loaded.closed.then(|| CLOSED.to_owned());
+        for text in loaded.release.remarks.iter().cloned().chain(closed) {
+            let _ = events.send(Event::Warning { host: String::new(), text });
         }
     }
 
@@ -90,8 +95,10 @@ impl Goal {
         match self {
             Goal::Project(loaded, early) => {
                 let value = |name: &str| loaded.secrets.get(name).cloned();
+                // Who leaves the secrets closed may hold a key that forwards no port.
+                let checks: &[_] = if loaded.closed { &[] } else { &loaded.checks };
                 let session = early.connect(&loaded.environment, host, events).await?;
-                reach::look(session, &loaded.environment, &loaded.checks, &value, host, events).await
+                reach::look(session, &loaded.environment, checks, &value, host, events).await
             }
             Goal::Kept(base, _) => reach::reach(&base.environment, &[], &|_| None, host, events).await,
         }

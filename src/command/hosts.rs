@@ -56,11 +56,30 @@ pub(super) fn load_and(
     let clock = Clock::start(events, "", Stage::Load);
     let loaded = project::load(context.root, environment, context.identity, known)?;
     redact(context, &loaded.secrets);
+    say_loaded(&loaded, clock, events);
+    Ok(loaded)
+}
+
+/// The same, and its secrets stay closed.
+pub(super) fn load_closed(
+    context: &Context<'_>,
+    environment: Option<&str>,
+    events: &crate::event::Sender,
+    known: impl FnOnce(&Environment),
+) -> Result<Arc<Loaded>> {
+    let clock = Clock::start(events, "", Stage::Load);
+    let loaded = project::load_closed(context.root, environment, known)?;
+    say_loaded(&loaded, clock, events);
+    Ok(loaded)
+}
+
+fn say_loaded(loaded: &Loaded, clock: Clock<'_>, events: &crate::event::Sender) {
     let environment = &loaded.environment;
+    // What is found on the host makes another release of it, the secrets that it has as well.
+    let is_whole = loaded.release.sought.is_empty() && !loaded.closed;
     let _ = events.send(Event::Loaded {
         environment: environment.name.clone(),
-        // What is found on the host makes another release of it.
-        release: loaded.release.sought.is_empty().then(|| loaded.generated.id.to_string()),
+        release: is_whole.then(|| loaded.generated.id.to_string()),
     });
     clock.done(format!(
         "{}: {}, {}, {}",
@@ -72,7 +91,6 @@ pub(super) fn load_and(
             hosts => count(hosts.len(), "host"),
         }
     ));
-    Ok(loaded)
 }
 
 /// `provision deploy` and `rollback`: each host at once, towards its goal.

@@ -14,6 +14,7 @@ mod logs;
 mod machines;
 mod options;
 mod plan;
+mod plan_key;
 mod probes;
 mod project;
 mod reach;
@@ -107,6 +108,12 @@ enum Command {
         /// Exit with 10 when there are changes
         #[arg(long)]
         detailed_exitcode: bool,
+        /// Open no secrets and forward no port, as a key does that may only plan; whether a secret changed is not known then
+        #[arg(long)]
+        without_secrets: bool,
+        /// Only print the line of `authorized_keys` with which the public key in FILE may plan, and do nothing else
+        #[arg(long, value_name = "FILE")]
+        authorize: Option<PathBuf>,
     },
     /// Deploy the stack and prove it; go back to what ran before when that fails
     Deploy {
@@ -299,8 +306,20 @@ async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
     let context = Context { root: &root, identity, output, format: cli.format(), files: files.clone() };
     match &cli.command {
         Command::Check { environment } => check::run(&context, environment.as_deref()).await,
-        Command::Plan { environment, detailed_exitcode } => {
+        Command::Plan { environment, authorize: Some(file), .. } => {
+            plan_key::run(&context, environment.as_deref(), file)
+        }
+        Command::Plan { environment, detailed_exitcode, without_secrets: false, .. } => {
             plan::run(&context, project_goal(&context, environment.as_deref()), *detailed_exitcode).await
+        }
+        Command::Plan { environment, detailed_exitcode, without_secrets: true, .. } => {
+            let goal = |events: &Sender| {
+                let early = Early::default();
+                let known = |environment: &Environment| early.begin(environment);
+                let loaded = hosts::load_closed(&context, environment.as_deref(), events, known)?;
+                Ok(Goal::Project(loaded, Arc::new(early)))
+            };
+            plan::run(&context, goal, *detailed_exitcode).await
         }
         Command::Deploy { environment, rollout } => {
             rollout.run(&context, "deploy", project_goal(&context, environment.as_deref())).await

@@ -25,6 +25,19 @@ pub(super) struct Loaded {
     pub checks: Vec<Check>,
     /// Checks that the inventory leaves out (`verify: {skip: …}`).
     pub skipped: Vec<Check>,
+    /// Whether the secrets were left closed: then they count as those that a host has.
+    pub closed: bool,
+}
+
+/// What becomes of the secrets while a project is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// They are opened; a key that is missing is an error.
+    Demanded,
+    /// They are opened where there is a key. Without one the rest can be looked at all the same.
+    WithAKey,
+    /// They stay closed, whether there is a key or not.
+    Never,
 }
 
 /// What it takes to go back on a host: nothing of the stack, which may be broken at the moment.
@@ -80,8 +93,8 @@ pub(super) struct Gathered {
 
 impl Gathered {
     /// Reads inventory, stack and secrets of the environment `name`. A mistake in one does not keep those of the
-    /// others from being found. Without `demand` a missing key is no mistake: the rest can be looked at all the same,
-    /// on a pull request for example. `known` is told the inventory as soon as it is read and has no mistake.
+    /// others from being found. `opening` says whether a missing key is a mistake. `known` is told the inventory as soon
+    /// as it is read and has no mistake.
     ///
     /// # Errors
     /// What is no mistake in a file: a key that cannot be had, where nothing else is wrong.
@@ -89,7 +102,7 @@ impl Gathered {
         root: &Path,
         name: &str,
         identity: Option<&Path>,
-        demand: bool,
+        opening: Opening,
         known: impl FnOnce(&Environment),
     ) -> Result<Self> {
         let (environment, mut problems) = Environment::read(root, name);
@@ -112,7 +125,11 @@ impl Gathered {
         };
         let needs_none = release.as_ref().is_some_and(|release| release.secret_names().is_empty());
         let has_key = needs_none || Identity::is_given(identity);
-        let is_wanted = has_key || (demand && problems.is_empty());
+        let is_wanted = match opening {
+            Opening::Demanded => has_key || problems.is_empty(),
+            Opening::WithAKey => has_key,
+            Opening::Never => false,
+        };
         let mut secrets = None;
         if is_wanted {
             match open_secrets(root, name, release.as_ref(), identity) {
@@ -155,7 +172,7 @@ pub(super) fn load(
     known: impl FnOnce(&Environment),
 ) -> Result<Arc<Loaded>> {
     let name = Environment::choose(root, name)?;
-    let mut gathered = Gathered::read(root, &name, identity, true, known)?;
+    let mut gathered = Gathered::read(root, &name, identity, Opening::Demanded, known)?;
     match (gathered.environment.take(), gathered.release.take(), gathered.secrets.take()) {
         (Some(environment), Some(release), Some(secrets)) if gathered.problems.is_empty() => {
             Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, gathered.checks)))
@@ -171,12 +188,22 @@ impl Loaded {
             .into_iter()
             .filter_map(|name| secrets.fingerprint(&name).map(|fingerprint| (name, fingerprint)))
             .collect();
-        let generated = plan::generate(&release, &fingerprints);
+        Self::with(environment, secrets, release, checks, &fingerprints)
+    }
+
+    fn with(
+        environment: Environment,
+        secrets: Arc<Secrets>,
+        release: Release,
+        checks: Vec<Check>,
+        fingerprints: &BTreeMap<String, String>,
+    ) -> Self {
+        let generated = plan::generate(&release, fingerprints);
         let skip = &environment.verify.skip;
         let (skipped, checks) = checks
             .into_iter()
             .partition(|check| skip.iter().any(|pattern| verify::select::matches(pattern, &check.name)));
-        Self { environment, secrets, release, generated, checks, skipped }
+        Self { environment, secrets, release, generated, checks, skipped, closed: false }
     }
 
     /// A release that a host keeps, as if the project had made it: its files have digests and no content, and its
@@ -204,6 +231,7 @@ impl Loaded {
             generated,
             checks,
             skipped,
+            closed: false,
         }
     }
 
@@ -224,13 +252,54 @@ impl Loaded {
     pub(super) fn on(self: &Arc<Self>, state: &plan::HostState) -> Result<Arc<Self>> {
         let found = plan::found(&self.release, state).unwrap_or_default();
         if found.is_empty() {
-            return Ok(self.clone());
+            return Ok(if self.closed { Arc::new(self.as_opened_on(state)) } else { self.clone() });
         }
         let environment = self.environment.with_variables(&found);
         let release = stack::load(&environment)?;
         let checks = plan::checks(&release)
             .map_err(|problems| Error::problems(format!("load {}", environment.name), problems))?;
-        Ok(Arc::new(Self::new(environment, self.secrets.clone(), release, checks)))
+        let mut loaded = Self::new(environment, self.secrets.clone(), release, checks);
+        if self.closed {
+            loaded = loaded.as_opened_on(state);
+        }
+        Ok(Arc::new(loaded))
+    }
+
+    /// The same with the secrets that `state` says the host has; one that it does not have counts as new.
+    fn as_opened_on(&self, state: &plan::HostState) -> Self {
+        let fingerprints = self
+            .release
+            .secret_names()
+            .into_iter()
+            .map(|name| {
+                let known = state.fingerprints.get(&name).cloned().unwrap_or_else(|| "unknown".to_owned());
+                (name, known)
+            })
+            .collect();
+        let (environment, release) = (self.environment.clone(), self.release.clone());
+        let loaded =
+            Self::with(environment, self.secrets.clone(), release, self.checks.clone(), &fingerprints);
+        Self { closed: true, ..loaded }
+    }
+}
+
+/// Loads an environment and leaves its secrets closed: for a plan alone. `known` is told the inventory, as by [`load`].
+///
+/// # Errors
+/// Usage: what is wrong with inventory or stack.
+pub(super) fn load_closed(
+    root: &Path,
+    name: Option<&str>,
+    known: impl FnOnce(&Environment),
+) -> Result<Arc<Loaded>> {
+    let name = Environment::choose(root, name)?;
+    let mut gathered = Gathered::read(root, &name, None, Opening::Never, known)?;
+    match (gathered.environment.take(), gathered.release.take()) {
+        (Some(environment), Some(release)) if gathered.problems.is_empty() => {
+            let loaded = Loaded::new(environment, Arc::new(Secrets::empty()), release, gathered.checks);
+            Ok(Arc::new(Loaded { closed: true, ..loaded }))
+        }
+        _ => Err(gathered.error()),
     }
 }
 

@@ -12,6 +12,8 @@ mod lock;
 mod log;
 mod logs;
 mod measure;
+#[cfg(test)]
+mod plan_only_tests;
 mod probe;
 mod role;
 mod scripts;
@@ -32,7 +34,7 @@ pub use logs::{logs, logs_ended};
 pub use measure::{log_drivers, overhead, write_line};
 pub use probe::probe;
 pub use role::apply_role;
-pub use scripts::installed;
+pub use scripts::{installed, plan_only_command};
 pub use status::{KeptRelease, Status, Unit, status};
 pub use texts::texts;
 pub use units::units;

@@ -68,6 +68,20 @@ pub(super) const OVERHEAD: &str =
 pub(super) const LOG_DRIVERS: &str =
     concat!(include_str!("scripts/lib.sh"), include_str!("scripts/log-drivers.sh"));
 
+/// What a key is bound to that may only plan; it chooses between the host's own copies of the probe and the texts.
+const PLAN_ONLY: &str = "plan-only.sh";
+
+/// The command to which a line of `authorized_keys` binds a key that may only plan this environment on `host`. All in it
+/// is made of characters that no shell reads its own way, which the inventory sees to.
+#[must_use]
+pub fn plan_only_command(host: &Host, environment: &Environment) -> String {
+    let sudo = if host.sudo { "sudo -n " } else { "" };
+    let (remote, project) = (&environment.remote.path, &environment.project);
+    format!(
+        "exec {sudo}/bin/sh {remote}/.provision/bin/{PLAN_ONLY} {remote} {project} \"$SSH_ORIGINAL_COMMAND\""
+    )
+}
+
 /// The scripts that a host keeps in `.provision/bin`, by name.
 #[must_use]
 pub fn installed() -> BTreeMap<&'static str, String> {
@@ -84,6 +98,7 @@ pub fn installed() -> BTreeMap<&'static str, String> {
         (RECEIVE.name, RECEIVE.text.to_owned()),
         (ANSWER.name, ANSWER.text.to_owned()),
         (TEXTS.name, TEXTS.text.to_owned()),
+        (PLAN_ONLY, include_str!("scripts/plan-only.sh").to_owned()),
     ])
 }
 
@@ -103,6 +118,9 @@ const NOT_THERE: u32 = 90;
 /// The exit status of every script where it does not run as root.
 const NOT_ROOT: u32 = 91;
 
+/// The exit status of a key that may only plan, where more is asked of it.
+const NOT_ALLOWED: u32 = 92;
+
 /// Runs a command that was made here to its end.
 ///
 /// # Errors
@@ -119,15 +137,18 @@ pub(super) async fn exec(
     Ok(output)
 }
 
-/// Refuses what a login answered that is not root: it sees less than there is.
+/// Refuses what a login answered that is not root, as it sees less than there is, or whose key may only plan.
 ///
 /// # Errors
 /// Unreachable, with what to write into the inventory.
 pub(super) fn as_root(name: &str, sudo: bool, status: u32, said: &str) -> Result<()> {
-    if status != NOT_ROOT {
+    if status != NOT_ROOT && status != NOT_ALLOWED {
         return Ok(());
     }
     let said = said.lines().last().unwrap_or_default();
+    if status == NOT_ALLOWED {
+        return Err(not_allowed(name, said));
+    }
     let error = Error::new(Kind::Unreachable, "become root on the host").host(name).cause(said);
     Err(if sudo {
         error.hint("`sudo: true` is set, but sudo leads to another user there: `sudo -n id` shows to which.")
@@ -136,6 +157,17 @@ pub(super) fn as_root(name: &str, sudo: bool, status: u32, said: &str) -> Result
             "Set `sudo: true` for `{name}` in the inventory, or log in as root: `user: root`. \
              To be in the group docker is not enough: only root may read what a deploy left."
         ))
+    })
+}
+
+/// What a key cannot do that may only plan.
+fn not_allowed(name: &str, said: &str) -> Error {
+    let error = Error::new(Kind::Unreachable, "ask the host").host(name).cause(said);
+    error.hint(if said.contains("another version's") {
+        "The next deploy by this version brings its scripts to the host; from then on the key can plan."
+    } else {
+        "The key's line in authorized_keys is one of `provision plan --authorize FILE`: with it \
+         `provision plan --without-secrets` works, and nothing else."
     })
 }
 
@@ -190,6 +222,17 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_that_may_only_plan_says_so() {
+        let refused = |why: &str| {
+            let error = as_root("vps", true, NOT_ALLOWED, &format!("this key may only plan: {why}\n"));
+            let error = error.unwrap_err();
+            format!("{error} | {}", error.hints().join(" "))
+        };
+        insta::assert_snapshot!(refused("no other command is run"), @"ask the host: this key may only plan: no other command is run | The key's line in authorized_keys is one of `provision plan --authorize FILE`: with it `provision plan --without-secrets` works, and nothing else.");
+        insta::assert_snapshot!(refused("the scripts on this host are another version's"), @"ask the host: this key may only plan: the scripts on this host are another version's | The next deploy by this version brings its scripts to the host; from then on the key can plan.");
+    }
 
     fn refusal(sudo: bool) -> String {
         as_root("vps", sudo, 0, "").unwrap();

@@ -63,24 +63,31 @@ impl Stand {
     pub(super) fn run_in(&self, shell: &[&str], text: &str, args: &[&str], input: &str) -> Output {
         let text = self.placed(text);
         // A script that never ends fails its test.
-        let mut child = Command::new("timeout")
+        let mut command = Command::new("timeout");
+        command
             .arg("60")
             .args(shell)
             .args(["-c", &text, "sh", &self.remote(), "p"])
             .args(args)
             .current_dir("/")
             .env("HOME", self.path("root"))
-            .env_remove("DOCKER_CONFIG")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A script that reads nothing may have ended.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        let status = u32::try_from(output.status.code().unwrap()).unwrap();
-        Output { stdout: output.stdout, stderr: output.stderr, status }
+            .env_remove("DOCKER_CONFIG");
+        fed(&mut command, input)
+    }
+
+    /// Puts a script into a file of the host, as it runs there.
+    pub(super) fn install(&self, path: &str, text: &str) {
+        self.write(path, &self.placed(text));
+    }
+
+    /// Runs a file of the host under each shell, with `args` alone as its arguments.
+    pub(super) fn run_file(&self, path: &str, args: &[&str], input: &str) -> Vec<(&'static str, Output)> {
+        let one = |shell: &[&'static str]| {
+            let mut command = Command::new("timeout");
+            command.arg("60").args(shell).arg(self.path(path)).args(args).current_dir("/");
+            (shell[0], fed(&mut command, input))
+        };
+        SHELLS.iter().map(|shell| one(shell)).collect()
     }
 
     /// Holds a lock, as a script in another process would, until the child is killed.
@@ -115,7 +122,7 @@ impl Stand {
             .replace("/snap/bin/", &folder(&self.path("snap/bin/")));
         // The tests may run as anybody, and busybox' shell takes its own commands before those of the PATH.
         let mut functions = format!("id() {{ echo {}; }}\n", self.uid);
-        for name in ["date", "df", "ip"] {
+        for name in ["date", "df", "ip", "timeout"] {
             let path = self.path(&format!("bin/{name}"));
             if path.exists() {
                 writeln!(functions, "{name}() {{ {} \"$@\"; }}", folder(&path)).unwrap();
@@ -123,6 +130,17 @@ impl Stand {
         }
         functions + &text
     }
+}
+
+/// Runs a command with `input`.
+fn fed(command: &mut Command, input: &str) -> Output {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A script that reads nothing may have ended.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    let status = u32::try_from(output.status.code().unwrap()).unwrap();
+    Output { stdout: output.stdout, stderr: output.stderr, status }
 }
 
 /// What a command printed.

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::bars::Bars;
 use super::record::Record;
 use super::status::Look;
-use super::{Files, Output, clean, github, history, json, lines, table};
+use super::{Files, Output, clean, github, history, json, lines, public, table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Sender};
 use crate::host::{self, Status};
@@ -113,7 +113,10 @@ impl Reporter {
 
     /// The findings as they may be shown, which the reports get too.
     fn keep(&self, host: &str, findings: &[Finding]) -> Vec<Finding> {
-        let findings = clean::findings(findings, &|text| self.output.shown(text));
+        let mut findings = clean::findings(findings, &|text| self.output.shown(text));
+        if self.output.is_public() {
+            findings = findings.into_iter().map(public::finding).collect();
+        }
         self.record().findings.insert(host.to_owned(), findings.clone());
         findings
     }
@@ -160,7 +163,11 @@ impl Reporter {
 
     /// Shows an error.
     pub fn error(&self, error: &Error) {
-        let error = &clean::error(error, &|text| self.output.shown(text));
+        let mut error = clean::error(error, &|text| self.output.shown(text));
+        if self.output.is_public() {
+            error = public::error(error);
+        }
+        let error = &error;
         self.record().errors.push(error.clone());
         match self.format {
             Format::Text => {
@@ -269,7 +276,10 @@ async fn consume(
             None => events.recv().await,
         };
         let Some(event) = event else { break };
-        let event = clean::event(&event, &|text| output.shown(text));
+        let mut event = clean::event(&event, &|text| output.shown(text));
+        if output.is_public() {
+            event = public::event(event);
+        }
         match (format, &mut bars) {
             (Format::Json, _) => output.json(&json::event(&event)),
             (Format::Text, Some(bars)) => {

@@ -17,6 +17,7 @@ mod lines;
 mod markup;
 mod output;
 mod page;
+mod public;
 mod record;
 mod sanitize;
 mod status;

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::sanitize::sanitize;
-use super::{Here, clean, github};
+use super::{Here, clean, github, public};
 use crate::error::Error;
 use crate::secrets::Redactor;
 
@@ -16,6 +16,8 @@ pub struct Output {
     secrets: Arc<RwLock<Redactor>>,
     /// Whether the lines are read by GitHub's runner, which takes some for commands.
     runner: bool,
+    /// Whether everybody can read it.
+    public: bool,
     /// What the run is about, for the commands in its texts.
     here: Arc<Here>,
 }
@@ -24,7 +26,13 @@ impl Output {
     /// The output of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        Self { runner: std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true"), ..Self::default() }
+        let runner = std::env::var("GITHUB_ACTIONS").as_deref() == Ok("true");
+        Self { runner, public: public::is_public(), ..Self::default() }
+    }
+
+    /// Whether everybody can read what is printed.
+    pub(super) fn is_public(&self) -> bool {
+        self.public
     }
 
     /// The same output, for a run about `here`.

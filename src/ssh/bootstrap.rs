@@ -88,6 +88,12 @@ impl Command {
         self
     }
 
+    /// The line as a server gets it.
+    #[cfg(test)]
+    pub(crate) fn sent(&self, fed: bool) -> String {
+        self.line(fed).unwrap()
+    }
+
     /// The line for the login shell; where nothing is `fed` to the command its stdin is empty, so that nobody has to
     /// send its end. Errors: an argument with a NUL, or more than a line can carry; both are bugs of ours.
     pub(super) fn line(&self, fed: bool) -> Result<String> {

@@ -19,6 +19,7 @@ mod lines;
 mod openssh;
 mod prompt_ack;
 mod proxy;
+mod public_key;
 mod record;
 mod refused;
 mod revoked;
@@ -31,6 +32,7 @@ pub use connect::Options;
 pub use forward::Forwarded;
 pub use host_key::{Offered, OldKey, Standing};
 pub use lines::{Line, Lines};
+pub use public_key::public_key_line;
 pub use record::record;
 pub use session::{Output, Session};
 

@@ -14,6 +14,7 @@ mod secrets;
 mod templates;
 mod text;
 mod vault;
+mod workflows;
 
 /// The message of `check`, `plan` and `deploy` for a mistake in the project: all three refuse with exit code
 /// 2, say the same but for the first line, print nothing else and write nothing.

@@ -1,13 +1,14 @@
 # Prints files whose paths come on standard input, a line each: "SIZE PATH", the content, a newline; packed.
-# Arguments: REMOTE PROJECT FOLDER: the id of a kept release, `current` for the one that runs, or nothing for the files
-# in place.
+# Arguments: REMOTE PROJECT FOLDER: the id of a kept release, `current` for the one that runs, `released` for the files
+# of that one, or nothing for the files in place.
 # shellcheck shell=sh disable=SC2154
 use "$1" "$2"
 case $3 in
 '') folder=$remote ;;
-current)
+current | released)
 	release=$(current_release)
 	folder=$records/releases/${release:-none}
+	[ "$3" = current ] || folder=$folder/files
 	;;
 *) folder=$records/releases/$3 ;;
 esac
@@ -15,6 +16,8 @@ esac
 [ -d "$folder" ] || exec gzip -c </dev/null
 cd "$folder" || exit 1
 while IFS= read -r path; do
+	# No path leads out of the folder.
+	case /$path/ in //* | */../*) continue ;; esac
 	[ -f "$path" ] || continue
 	printf '%s %s\n' "$(wc -c <"$path")" "$path"
 	cat -- "$path"
