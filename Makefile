@@ -1,6 +1,6 @@
 # Two commands for a fresh machine: make demo, make test. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab programs lab-images packages lint test test-lab test-others test-all bench build
+.PHONY: help demo demo-down lab programs lab-images packages lint audit test test-lab test-others test-all bench build
 
 CARGO ?= cargo
 LAB := tests/lab/lab.sh
@@ -31,11 +31,15 @@ lab-images: packages
 packages:
 	tests/packages.sh
 
-lint: packages ## Formatting, clippy, shellcheck, actionlint
+lint: packages ## Formatting, clippy, shellcheck, actionlint, what the program is made of
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	tests/shellcheck.sh
 	tests/actionlint.sh
+	tests/supply-chain.sh
+
+audit: packages ## Known weaknesses of dependencies; fetches the database of rustsec.org
+	tests/supply-chain.sh advisories
 
 # The tests of the lab have one VPS between them and wait most of their time: clippy and all others run beside them.
 test: packages ## All tests, the lab included, and lint

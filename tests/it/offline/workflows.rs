@@ -180,6 +180,8 @@ fn each_job_sees_what_it_needs_and_a_pull_request_at_most_the_key_that_may_only_
     ci.yml lint | pull_request push | environment - | a cache | -
     ci.yml test | pull_request push | environment - | a cache | -
     ci.yml check | pull_request push | environment - | a cache | -
+    ci.yml audit | pull_request push | environment - | no cache | -
+    ci.yml oldest-rust | pull_request push | environment - | no cache | -
     deploy.yml build | push workflow_dispatch | environment - | no cache | -
     deploy.yml deploy | push workflow_dispatch | environment prod | no cache | PROVISION_IDENTITY PROVISION_SSH_KEY
     plan.yml build | pull_request_target | environment - | no cache | -
