@@ -72,7 +72,9 @@ async fn plan(goal: &Goal, host: &Host, machines: &Machines, events: &event::Sen
         let _ = events.send(Event::Warning { host: host.name.to_string(), text });
     }
     let (loaded, mut plan) = goal.plan(host, &reached.session, &reached.state, events).await?;
-    let paths: Vec<String> = plan.changes.files.iter().map(|file| file.path.clone()).collect();
+    // A path with escapes is shown and no more.
+    let fetched = plan.changes.files.iter().map(|file| &file.path).filter(|path| !path.contains('\\'));
+    let paths: Vec<String> = fetched.cloned().collect();
     if !paths.is_empty() {
         let (session, environment) = (&reached.session, goal.environment());
         let mut generated = loaded.generated.clone();

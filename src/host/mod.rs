@@ -13,6 +13,8 @@ mod log;
 mod logs;
 mod measure;
 #[cfg(test)]
+mod ownership_tests;
+#[cfg(test)]
 mod plan_only_tests;
 mod probe;
 mod role;

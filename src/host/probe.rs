@@ -1,6 +1,7 @@
 //! One exec that looks at a host.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde::Deserialize;
 
@@ -67,7 +68,7 @@ impl Published {
 }
 
 pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = escaped(&output.stdout);
     let mut lines = text.lines();
     let complete = lines.next() == Some("provision-probe 1") && text.trim_end().ends_with("\nend");
     if !complete {
@@ -110,6 +111,16 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
             "foreign" => {
                 state.foreign.insert(value.to_owned());
             }
+            "odd" => {
+                let odd = pair().and_then(|(digest, name)| Some((path(&hex::decode(name).ok()?), digest)));
+                let (path, digest) = odd.ok_or_else(|| broken("look at the host", login, output))?;
+                state.foreign.insert(path.clone());
+                state.files.insert(path, digest);
+            }
+            "strangers" => {
+                state.strangers =
+                    value.trim().parse().map_err(|_| broken("look at the host", login, output))?;
+            }
             "part" => state.parts.extend(pair().map(|(digest, name)| (name, digest))),
             "script" => state.scripts.extend(pair().map(|(digest, name)| (name, digest))),
             "fingerprint" => state.fingerprints.extend(pair()),
@@ -134,6 +145,37 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
     state.listening = listening.taken();
     state.sockets = listening.sockets_of(&state.containers);
     Ok(state)
+}
+
+/// A path that the host sent as bytes, so that it is one line of text which shows each of them: what is no text, control
+/// characters and the backslash itself are escaped.
+fn path(bytes: &[u8]) -> String {
+    let mut path = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => path.push_str("\\\\"),
+                c if c.is_control() => path.extend(c.escape_default()),
+                c => path.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(path, "\\x{byte:02x}");
+        }
+    }
+    path
+}
+
+/// The answer as text, where bytes that are none stay apart from each other: they come from names of files.
+fn escaped(answer: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in answer.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 /// What is free at a place: "PLACE BYTES FILES", files `-` where their number has no limit.

@@ -119,6 +119,8 @@ impl Stand {
             .replace("/run/provision", &folder(&self.path("run/provision")))
             .replace("/run/docker.sock", &folder(&self.path("docker.sock")))
             .replace("/etc/ssh/", &folder(&self.path("etc/ssh/")))
+            .replace("/etc/systemd/", &folder(&self.path("etc/systemd/")))
+            .replace("/run/systemd/", &folder(&self.path("run-systemd/")))
             .replace("/snap/bin/", &folder(&self.path("snap/bin/")));
         // The tests may run as anybody, and busybox' shell takes its own commands before those of the PATH.
         let mut functions = format!("id() {{ echo {}; }}\n", self.uid);

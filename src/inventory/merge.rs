@@ -63,6 +63,17 @@ impl Merge<'_> {
                 "Lower-case letters, digits, `-` and `_`, beginning with a letter or digit.",
             );
         }
+        // Another project's units may not have the names of this one's.
+        if let Some(word) = UNIT_WORDS.iter().find(|word| project.ends_with(*word)) {
+            let other = project.strip_suffix(word).unwrap_or_default();
+            self.problem(
+                &["project"],
+                format!(
+                    "the project `{project}` would have a unit on the host with the name of one of the project `{other}`"
+                ),
+                format!("Choose a name that does not end in `{word}`."),
+            );
+        }
         let stack = over.stack.or(base.stack).unwrap_or_else(|| "monitoring".to_owned());
         let is_there = !stack.contains(['/', '\\'])
             && !stack.starts_with('.')
@@ -133,6 +144,9 @@ impl Merge<'_> {
         list
     }
 }
+
+/// The last words of the units that a project has on a host beside the one with its own name.
+const UNIT_WORDS: [&str; 3] = ["-unseal", "-finish", "-mend"];
 
 fn is_project_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())

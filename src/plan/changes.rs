@@ -106,7 +106,13 @@ pub(super) fn changes(
             "the secrets are not in place on the host, or sealed to another host key: sealed anew".to_owned(),
         );
     }
-    Changes { services, images, secrets: secrets(generated, state), files: files(generated, state), notes }
+    Changes {
+        services,
+        images,
+        secrets: secrets(generated, state),
+        files: files(release, generated, state),
+        notes,
+    }
 }
 
 fn secrets(generated: &Generated, state: &HostState) -> Vec<SecretChange> {
@@ -125,11 +131,15 @@ fn secrets(generated: &Generated, state: &HostState) -> Vec<SecretChange> {
         .collect()
 }
 
-fn files(generated: &Generated, state: &HostState) -> Vec<FileChange> {
+fn files(release: &Release, generated: &Generated, state: &HostState) -> Vec<FileChange> {
     let paths: BTreeSet<&String> =
         generated.files.keys().chain(state.files.keys()).chain(state.declared.keys()).collect();
     paths
         .into_iter()
+        // What somebody put in a folder that this release does not mount is left alone.
+        .filter(|path| {
+            !state.is_strange(path) || generated.files.contains_key(*path) || release.is_configuration(path)
+        })
         .filter_map(|path| {
             let placed = state.files.get(path);
             let change = match (state.released(path), generated.files.get(path)) {

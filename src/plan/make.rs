@@ -61,8 +61,11 @@ pub fn make(
         .filter(|(path, file)| state.files.get(*path) != Some(&file.digest))
         .map(|(path, _)| path.clone())
         .collect();
-    let removed: Vec<String> =
-        state.files.keys().filter(|path| !generated.files.contains_key(*path)).cloned().collect();
+    // What somebody put there matters where a service reads it, and nowhere else.
+    let goes = |path: &&String| {
+        !generated.files.contains_key(*path) && (!state.is_strange(path) || release.is_configuration(path))
+    };
+    let removed: Vec<String> = state.files.keys().filter(goes).cloned().collect();
     let same_release = state.current.as_ref() == Some(&generated.id);
     let services = service_changes(release, generated, state, &send, &removed);
     let old_scripts = scripts

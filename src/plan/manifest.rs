@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::{Generated, role};
 use crate::stack::Release;
 
-/// Tab-separated lines: `owner PROJECT ENVIRONMENT`, `compose FILE`, `file DIGEST PATH`, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
+/// Tab-separated lines: `owner PROJECT ENVIRONMENT`, `compose FILE`, `file DIGEST PATH`, `folder PATH` for each that
+/// services mount as their configuration, `service NAME CONTAINER LABEL ONE_SHOT IMAGE`,
 /// `validate NAME IMAGE USER MEMORY WORD…` and for each of its mounts `mount NAME SOURCE TARGET`,
 /// `patience NAME SECONDS`, `secret SERVICE FILE OWNER`, `role SERVICE CONTAINER USER DATABASE ROLE SQL-FILE`, `fingerprint NAME VALUE`, `sealed DIGEST`, `port NUMBER SERVICE`.
 #[must_use]
@@ -14,6 +15,9 @@ pub fn manifest(release: &Release, generated: &Generated) -> String {
     let _ = writeln!(text, "compose\t{}", release.compose_file);
     for (path, file) in &generated.files {
         let _ = writeln!(text, "file\t{}\t{path}", file.digest);
+    }
+    for folder in release.configuration() {
+        let _ = writeln!(text, "folder\t{folder}");
     }
     for (name, service) in &release.services {
         let label = generated.labels.get(name).map_or("", String::as_str);
@@ -101,6 +105,7 @@ mod tests {
                 "compose/2 1",
                 "file/3 8",
                 "fingerprint/3 2",
+                "folder/2 2",
                 "mount/4 1",
                 "owner/3 1",
                 "patience/3 2",

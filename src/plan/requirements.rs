@@ -19,11 +19,11 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
     engine::answers(state)?;
     engine::fits(state)?;
     let deployed_by_us = state.current.is_some() || state.interrupted.is_some();
-    let in_use = !state.files.is_empty() || !state.containers.is_empty();
+    let in_use = state.strangers > 0 || !state.containers.is_empty();
     if in_use && !deployed_by_us {
         let found = format!(
             "{} in the remote folder and {} of the project {} were not deployed by provision",
-            crate::words::count(state.files.len(), "file"),
+            crate::words::count(state.strangers, "file"),
             crate::words::count(state.containers.len(), "container"),
             release.project
         );
@@ -187,6 +187,7 @@ mod tests {
         service.mounts.push(crate::stack::Mount {
             source: "/".to_owned(),
             target: "/host".to_owned(),
+            read_only: true,
             propagates: true,
         });
         let error = requirements(&whole, &private, 1 << 30).unwrap_err();

@@ -116,12 +116,16 @@ pub struct HostState {
     pub current: Option<ReleaseId>,
     /// The first half of the SHA-256 over the current release's name and all files: what a plan is bound to.
     pub digest: String,
-    /// Files in the remote folder, our own records aside: path → SHA-256.
+    /// Files in the remote folder that provision put there, and those that lie in a folder which a service mounts as
+    /// its configuration: path → SHA-256, or `-` for what is no file. A path that no line can hold is written with
+    /// escapes: a backslash is in no path of a release.
     pub files: BTreeMap<String, String>,
     /// What the current release declares of files that are not so in place: path → SHA-256.
     pub declared: BTreeMap<String, String>,
-    /// Files in place that are not the current release's, or not as it has them.
+    /// Those of them that provision did not put there, or not as they are.
     pub foreign: BTreeSet<String>,
+    /// How much lies in the remote folder of a host where nothing of ours is: 1000 is that or more.
+    pub strangers: usize,
     /// The current release's own records that need not be sent again: name → SHA-256.
     pub parts: BTreeMap<String, String>,
     /// Our scripts on the host: name → SHA-256.
@@ -153,6 +157,12 @@ impl HostState {
     #[must_use]
     pub fn released(&self, path: &str) -> Option<&String> {
         self.declared.get(path).or_else(|| self.files.get(path).filter(|_| !self.foreign.contains(path)))
+    }
+
+    /// Whether somebody put that file there, and provision did not.
+    #[must_use]
+    pub fn is_strange(&self, path: &str) -> bool {
+        self.foreign.contains(path) && !self.declared.contains_key(path)
     }
 
     /// The container of a service.

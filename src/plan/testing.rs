@@ -59,7 +59,12 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
                 .collect(),
             secret_values: BTreeMap::new(),
             on_secret: BTreeMap::new(),
-            mounts: vec![Mount { source: name.clone(), target: "/etc/x".to_owned(), propagates: false }],
+            mounts: vec![Mount {
+                source: name.clone(),
+                target: "/etc/x".to_owned(),
+                read_only: true,
+                propagates: false,
+            }],
             ports: Vec::new(),
             reload: sketch
                 .reloads

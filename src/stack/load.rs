@@ -116,9 +116,10 @@ fn read_folder(
             continue;
         }
         let shown = format!("{shown}/{name}");
-        if name.contains(|c: char| c.is_control() || c == '\u{fffd}') {
+        if name.contains(|c: char| c.is_control() || c == '\u{fffd}' || c == '\\') {
             let place = Place::file(format!("{shown:?}"));
-            return Err(Problem::new(place, "the name has control characters", "Rename the file."));
+            let what = "the name has control characters, a backslash, or bytes that are no text";
+            return Err(Problem::new(place, what, "Rename the file."));
         }
         let path = format!("{prefix}{name}");
         let kind = entry.metadata().map_err(|error| unreadable(&shown, &error))?;
@@ -259,7 +260,7 @@ fn assemble(
         &document,
         compose_file,
         &environment.project,
-        &environment.secrets_dir(),
+        (&environment.remote.path, &environment.secrets_dir()),
         &files,
         ports,
     )?;

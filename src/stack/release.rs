@@ -143,6 +143,25 @@ impl Release {
             .collect()
     }
 
+    /// The folders that services mount as their configuration, those inside others left out: what lies there and is
+    /// not the release's own changes what a service does.
+    #[must_use]
+    pub fn configuration(&self) -> BTreeSet<&str> {
+        let mounts = || self.services.values().flat_map(|service| &service.mounts);
+        let read_only = mounts().filter(|mount| mount.read_only && !mount.source.starts_with('/'));
+        let inside = |source: &str| {
+            mounts().any(|other| other.read_only && other.source != source && other.holds(source))
+        };
+        read_only.map(|mount| mount.source.as_str()).filter(|source| !inside(source)).collect()
+    }
+
+    /// Whether a file at `path` in the remote folder would be part of a service's configuration.
+    #[must_use]
+    pub fn is_configuration(&self, path: &str) -> bool {
+        let mut mounts = self.services.values().flat_map(|service| &service.mounts);
+        mounts.any(|mount| mount.read_only && mount.holds(path))
+    }
+
     /// The images, sorted, each once.
     #[must_use]
     pub fn images(&self) -> BTreeSet<&str> {

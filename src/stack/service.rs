@@ -11,10 +11,22 @@ pub struct Mount {
     pub source: String,
     /// The path in the container.
     pub target: String,
+    /// Whether the service may only read it. Releases that an older provision deployed do not say so.
+    #[serde(default)]
+    pub read_only: bool,
     /// Whether mounts of the host below it appear in the container as they come and go (`propagation: rslave` and its
     /// like). Releases that an older provision deployed do not say it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub propagates: bool,
+}
+
+impl Mount {
+    /// Whether it is a folder of the stack's own that holds the file at `path` of the stack.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
+        !self.source.starts_with('/')
+            && path.strip_prefix(&self.source).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
 }
 
 /// What a service can take in without being created anew.
@@ -259,12 +271,7 @@ impl Service {
     /// Whether the file at `path` of the stack is visible in the container.
     #[must_use]
     pub fn mounts_file(&self, path: &str) -> bool {
-        self.mounts.iter().any(|mount| {
-            !mount.source.starts_with('/')
-                && path
-                    .strip_prefix(&mount.source)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        })
+        self.mounts.iter().any(|mount| mount.holds(path))
     }
 
     /// Whether a change of the file at `path` is reloaded by a signal.

@@ -56,6 +56,9 @@ if [ -d "$incoming/bin" ]; then
 	done
 fi
 
+# An activation that was interrupted put files here, too. Its release is swept next.
+note_placed || { say error disk "cannot write $records: $(room_at "$records")"; outcome refused; }
+
 # What the last activation did not come to sweep.
 if [ -n "$current" ] && [ -d "$records/releases/$current" ] && [ ! -f "$records/releases/$current/confirmed" ]; then
 	: >"$records/releases/$current/confirmed" || { say error disk "cannot write $records: $(room_at "$records")"; outcome refused; }
@@ -133,9 +136,19 @@ assemble() {
 		(cd "$new" && find . -type d -exec mkdir -p "$records/releases/$id/{}" \; &&
 			find . -type f -exec mv -f {} "$records/releases/$id/{}" \;) || return 1
 	fi
+	note_placed "$records/releases/$id" || return 1
 	# From here on an interruption is undone by whoever finds this folder.
 	sync
 	end_journal && mv "$records/activation.new" "$records/activation"
+}
+
+# Nothing of this release was put in place.
+unplaced() {
+	if [ -n "$current" ]; then
+		forget_placed "$records/releases/$current" file && forget_placed "$records/releases/$current" unit || :
+	else
+		rm -f "$records/placed"
+	fi
 }
 
 # An activation that was interrupted is ended by this one, so what it left has to be undone whatever comes.
@@ -146,7 +159,7 @@ if [ -n "$current" ]; then old_manifest=$records/releases/$current/manifest; fi
 if ! assemble; then
 	say error disk "the release could not be put together: $(room_at "$records")"
 	rm -rf "$records/activation.new"
-	[ -d "$records/activation" ] || sweep || :
+	[ -d "$records/activation" ] || { unplaced && sweep; } || :
 	outcome refused
 fi
 release=$id
@@ -192,7 +205,7 @@ commit() {
 
 # After a first deploy nothing stays but its log.
 forget() {
-	rm -rf "${records:?}/bin"
+	rm -rf "${records:?}/bin" "$records/placed"
 	rmdir "$records/releases" "$records/set-aside" 2>/dev/null || :
 }
 
@@ -205,6 +218,7 @@ fi
 if [ "$refused" = yes ] && [ "$interrupted" = no ]; then
 	[ -z "$current" ] || restore_images "$current"
 	end_journal || outcome stuck
+	unplaced
 	sweep || :
 	[ -n "$current" ] || forget
 	outcome refused

@@ -106,29 +106,87 @@ sweep_incoming() { # NONCE of the own one, or nothing
 	done
 }
 
-# Files in the remote folder, our records aside: "DIGEST PATH", sorted.
-files_in_place() {
-	[ -d "$remote" ] || return 0
-	(cd "$remote" && find . -path ./.provision -prune -o -type f -exec sha256sum {} +) |
-		sed -n 's|^\([0-9a-f]\{64\}\)  \./|\1 |p' | sort -k 2
-}
-
 current_release() {
 	if [ -f "$records/current" ]; then cat "$records/current"; fi
-}
-
-# What a plan is bound to: the current release and every file in place. Half of a SHA-256, as it is sent back.
-state_digest() {
-	{
-		current_release
-		echo
-		files_in_place
-	} | sha256sum | cut -c 1-32
 }
 
 # Lines of KIND in a manifest, without the word itself.
 manifest_lines() { # MANIFEST KIND
 	sed -n "s/^$2$tab//p" "$1"
+}
+
+# The same of lines that are about NAME, without the name. Names may have a dot, so this is no pattern.
+manifest_lines_of() { # MANIFEST KIND NAME
+	while IFS= read -r line; do
+		case $line in "$2$tab$3$tab"*) printf '%s\n' "${line#"$2$tab$3$tab"}" ;; esac
+	done <"$1"
+}
+
+# What provision put on this host, by exact name: "file DIGEST PATH" and "unit NAME", tab-separated. What is not in this
+# list is never changed or removed, but for what lies in a folder that a service mounts as its configuration.
+placed() {
+	if [ -f "$records/placed" ]; then
+		cat "$records/placed"
+		return
+	fi
+	# An older provision kept no such list.
+	placed_by "$records/releases/$(current_release)"
+	[ ! -f "$records/activation/id" ] || placed_by "$records/releases/$(cat "$records/activation/id")"
+}
+
+placed_by() { # FOLDER-OF-A-RELEASE
+	if [ -f "$1/manifest" ]; then grep "^file$tab" "$1/manifest" || :; fi
+	for unit in "$1/units"/*; do
+		[ ! -f "$unit" ] || printf 'unit\t%s\n' "${unit##*/}"
+	done
+}
+
+# The paths in it, each once.
+placed_paths() { placed | sed -n "s/^file${tab}[^$tab]*$tab//p" | sort -u; }
+
+# Names that no line can hold, or that programs print in another way: with control characters or a backslash.
+odd='*[[:cntrl:]\\]*'
+
+# Runs find over what is looked at in the remote folder: the files that provision put there, by their names, and the
+# folders that services mount as their configuration.
+find_placed() { # MANIFEST EXPRESSION...
+	(
+		folders=
+		[ ! -f "$1" ] || folders=$(manifest_lines "$1" folder)
+		shift
+		cd "$remote" 2>/dev/null || exit 0
+		# Each but those that lie in such a folder: a tab and the folder's name with a slash are only at a path's beginning.
+		begins=$(printf '%s\n' "$folders" | sed "s|^..*\$|$tab&/|")
+		while IFS= read -r path; do
+			[ -z "$path" ] || set -- "./$path" "$@"
+		done <<-END
+			$folders
+			$(placed | grep "^file$tab" | { if [ -n "$folders" ]; then grep -v -F -e "$begins"; else cat; fi; } | cut -f 3 | sort -u)
+		END
+		case $1 in ./*) find "$@" 2>/dev/null || : ;; esac
+	)
+}
+
+# What lies there: "DIGEST PATH", sorted. A name that no line can hold, and what is no file, is "odd DIGEST NAME", the
+# name in hex digits, the digest `-` where there is none.
+in_place() { # MANIFEST
+	# shellcheck disable=SC2016 # that shell's own values
+	find_placed "$1" -type f ! -path "$odd" -exec sha256sum {} + -o ! -type d -exec sh -c '
+		for path; do
+			digest=-
+			if [ -f "$path" ] && [ ! -h "$path" ]; then digest=$(sha256sum <"$path" | cut -c 1-64); fi
+			printf "odd %s %s\n" "$digest" "$(printf %s "${path#./}" | od -A n -v -t x1 | tr -d " \n")"
+		done' sh {} + |
+		sed -n 's|^\([0-9a-f]\{64\}\)  \./|\1 |p; /^odd /p' | sort -k 2
+}
+
+# What a plan is bound to: the current release and what is in place of it. Half of a SHA-256, as it is sent back.
+state_digest() {
+	{
+		current_release
+		echo
+		in_place "$records/releases/$(current_release)/manifest"
+	} | sha256sum | cut -c 1-32
 }
 
 # Takes the journal away: by one rename first, so that an interruption leaves all of it or none.

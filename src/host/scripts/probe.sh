@@ -111,33 +111,43 @@ echo "root $root"
 [ ! -S /run/docker.sock ] || echo "socket-group $(stat -c %g /run/docker.sock)"
 gateway=$(ip -4 -o addr show dev docker0 2>/dev/null | sed -n 's/.* inet \([0-9.]*\)\/.*/\1/p' | head -n 1)
 if [ -n "$current" ]; then echo "current $current"; fi
-files_in_place >"$work/files"
+manifest=$records/releases/$current/manifest
+in_place "$manifest" >"$work/in-place"
 echo "digest $({
 	current_release
 	echo
-	cat "$work/files"
+	cat "$work/in-place"
 } | sha256sum | cut -c 1-32)"
+grep '^odd ' "$work/in-place" || :
+grep -v '^odd ' "$work/in-place" >"$work/files" || :
 sed 's/^/file /' "$work/files"
+# Where nothing of ours is, whatever lies there is somebody's. So many are enough to say so.
+if [ -z "$current" ] && [ ! -s "$records/placed" ] && [ -d "$remote" ]; then
+	echo "strangers $(cd "$remote" && find . -path ./.provision -prune -o ! -type d -print | head -n 1000 | wc -l)"
+fi
 if [ -d "$records/bin" ]; then
-	(cd "$records/bin" && find . -type f -exec sha256sum {} +) | sed 's|^\([0-9a-f]*\)  \./|script \1 |'
+	(cd "$records/bin" && find . -type f ! -path "$odd" -exec sha256sum {} +) | sed -n 's|^\([0-9a-f]\{64\}\)  \./|script \1 |p'
 fi
 for confirmed in "$records/releases"/*/confirmed; do
 	[ -f "$confirmed" ] || continue
 	release=${confirmed%/confirmed}
-	echo "kept ${release##*/}"
+	case ${release##*/} in *[!0-9a-f]*) ;; *) echo "kept ${release##*/}" ;; esac
 done
-manifest=$records/releases/$current/manifest
 [ -z "$current" ] || sed -n "s/^owner$tab\(.*\)$tab/owner \1 /p" "$manifest" 2>/dev/null || :
 if [ -n "$current" ] && [ -f "$manifest" ]; then
 	manifest_lines "$manifest" file | tr "$tab" ' ' | sort -k 2 >"$work/declared"
 	if ! cmp -s "$work/declared" "$work/files"; then
-		# What somebody edited, removed or added here since.
+		# What somebody edited, removed or added here since, but for what another release had put here.
+		{
+			cat "$work/declared"
+			placed | sed -n "s/^file$tab\([0-9a-f]*\)$tab/\1 /p"
+		} >"$work/ours"
 		grep -v -x -F -f "$work/files" "$work/declared" | sed 's/^/declared /'
-		grep -v -x -F -f "$work/declared" "$work/files" | sed 's/^[^ ]* /foreign /'
+		grep -v -x -F -f "$work/ours" "$work/files" | sed 's/^[^ ]* /foreign /'
 	fi
 	# What of the release's own records need not be sent again.
-	(cd "$records/releases/$current" && find checks.json release.json units -type f -exec sha256sum {} + 2>/dev/null) |
-		sed 's/^\([0-9a-f]*\)  /part \1 /'
+	(cd "$records/releases/$current" && find checks.json release.json units -type f ! -path "$odd" -exec sha256sum {} + 2>/dev/null) |
+		sed -n 's/^\([0-9a-f]\{64\}\)  /part \1 /p'
 	sed -n "s/^fingerprint$tab\(.*\)$tab/fingerprint \1 /p; s/^sealed$tab/sealed /p" "$manifest"
 	# A bundle that was sealed to another host key cannot be opened at the next boot.
 	sealed_for=$(cat "$records/releases/$current/sealed.for" 2>/dev/null || echo "$hostkey")

@@ -43,9 +43,9 @@ unseal() { # RELEASE-FOLDER
 		[ -d "$folder" ] || continue
 		for path in "$folder"/*; do
 			[ -f "$path" ] || continue
-			grep -q "^${folder##*/}$tab${path##*/}$tab" "$run/.wanted" || rm -f "$path"
+			cut -f 1,2 "$run/.wanted" | grep -q -x -F -e "${folder##*/}$tab${path##*/}" || rm -f "$path"
 		done
-		grep -q "^${folder##*/}$tab" "$run/.wanted" || rmdir "$folder" 2>/dev/null || :
+		cut -f 1 "$run/.wanted" | grep -q -x -F -e "${folder##*/}" || rmdir "$folder" 2>/dev/null || :
 	done
 	rm -rf "$run/.new" "$run/.wanted"
 }

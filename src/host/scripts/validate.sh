@@ -43,7 +43,7 @@ verb_validate() { # RELEASE SERVICES, separated by blanks
 }
 
 # The manifest's line for a service: IMAGE USER MEMORY WORD…
-validation() { manifest_lines "$manifest" validate | sed -n "s/^$1$tab//p"; } # SERVICE
+validation() { manifest_lines_of "$manifest" validate "$1"; } # SERVICE
 
 # Removes what a run left that was interrupted, or whose tool took too long.
 end_validations() {
@@ -57,9 +57,9 @@ validate_one() { # RELEASE SERVICE
 	place=$trial/$2
 	mkdir "$place" "$place/secrets" || return 1
 	# Programs want the files that a configuration names to be there; what is in them they read later.
-	manifest_lines "$manifest" secret | sed -n "s/^$2$tab//p" >"$place/wanted"
+	manifest_lines_of "$manifest" secret "$2" >"$place/wanted"
 	while IFS=$tab read -r file _; do echo placeholder >"$place/secrets/$file" || return 1; done <"$place/wanted"
-	manifest_lines "$manifest" mount | sed -n "s/^$2$tab//p" >"$place/mounts"
+	manifest_lines_of "$manifest" mount "$2" >"$place/mounts"
 	set -f
 	fields=$IFS
 	IFS=$tab

@@ -122,22 +122,71 @@ verb_pull() { # IMAGE
 	say progress "$1" pulled
 }
 
-# A file in place that is not what the current release put there is somebody's work: it is kept.
+# Adds what releases put on this host to the list of what provision placed. Where nothing is added nothing is written:
+# the way back needs no room.
+note_placed() { # FOLDER-OF-A-RELEASE...
+	{
+		placed
+		for folder in "$@"; do [ -z "$folder" ] || placed_by "$folder"; done
+	} | sort -u >"$control/placed.new"
+	keep_placed
+}
+
+# Leaves of the list of KIND only what a release has.
+forget_placed() { # FOLDER-OF-A-RELEASE KIND
+	{
+		placed | grep -v "^$2$tab" || :
+		placed_by "$1" | grep "^$2$tab" || :
+	} | sort -u >"$control/placed.new"
+	keep_placed
+}
+
+keep_placed() {
+	cmp -s "$control/placed.new" "$records/placed" ||
+		{ cp "$control/placed.new" "$records/placed.new" && mv -f "$records/placed.new" "$records/placed"; }
+}
+
+is_plain_file() { [ -f "$1" ] && [ ! -h "$1" ]; }
+
+# What is in place and was not put there by provision is somebody's work: it is kept.
 set_aside() { # PATH
-	digest=$(sha256sum <"$remote/$1" | cut -c 1-64)
-	if [ -n "$old_manifest" ] && grep -q -F "file$tab$digest$tab$1" "$old_manifest"; then return 0; fi
-	if grep -q -F "file$tab$digest$tab$1" "$manifest"; then return 0; fi
 	kept=$records/set-aside/$nonce/$1
+	if ! is_plain_file "$remote/$1"; then
+		mkdir -p "${kept%/*}" && mv -f "$remote/$1" "$kept" && say output "$1" "was put in the place of a file here; it is kept as $kept"
+		return
+	fi
+	digest=$(sha256sum <"$remote/$1" | cut -c 1-64)
+	if placed | grep -q -x -F "file$tab$digest$tab$1"; then return 0; fi
 	# Without room for a copy it is moved: whoever calls us replaces or removes it anyway.
-	mkdir -p "$(dirname "$kept")" && { cp "$remote/$1" "$kept" 2>/dev/null || mv -f "$remote/$1" "$kept"; } && say output "$1" "was edited here; the edited file is kept as $kept"
+	mkdir -p "${kept%/*}" && { cp "$remote/$1" "$kept" 2>/dev/null || mv -f "$remote/$1" "$kept"; } && say output "$1" "was edited here; the edited file is kept as $kept"
+}
+
+# Removes a file in the remote folder, and the folders above it that are empty then.
+take_away() { # PATH
+	set_aside "$1" && rm -f "$remote/$1" || return 1
+	case $1 in */*) (cd "$remote" && rmdir -p -- "${1%/*}" 2>/dev/null) || : ;; esac
+}
+
+# The same of what no line can name.
+take_odd_away() {
+	aside=$records/set-aside/$nonce
+	# shellcheck disable=SC2016 # that shell's own values
+	find_placed "$manifest" ! -type d \( -path "$odd" -o ! -type f \) -exec sh -c '
+		aside=$1
+		shift
+		for path; do mkdir -p "$aside/${path%/*}" && mv -f "$path" "$aside/$path" || exit 1; done' sh "$aside" {} + >/dev/null
+	if find_placed "$manifest" ! -type d \( -path "$odd" -o ! -type f \) | grep -q .; then return 1; fi
+	say output "$1" "files that were put here by hand are kept in $aside: what is no file, or has a name that cannot be shown"
 }
 
 verb_place() { # RELEASE
 	source=$records/releases/$1/files
 	manifest_lines "$manifest" file >"$control/files" || return 1
+	note_placed "$records/releases/$1" "${old_manifest%/manifest}" || { failed disk "cannot write $records: $(room_at "$records")"; return 1; }
+	placed_paths >"$control/placed-paths"
 	while IFS=$tab read -r _ path; do
-		if cmp -s "$source/$path" "$remote/$path" 2>/dev/null; then continue; fi
-		if [ -f "$remote/$path" ]; then set_aside "$path" || return 1; fi
+		if is_plain_file "$remote/$path" && cmp -s "$source/$path" "$remote/$path" 2>/dev/null; then continue; fi
+		if [ -e "$remote/$path" ] || [ -h "$remote/$path" ]; then set_aside "$path" || return 1; fi
 		# Rename inside the folder: who mounted the folder sees the old file or the new one, never a half.
 		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new" 2>/dev/null) &&
 			chmod 0644 "$remote/$path.provision-new" && mv -fT "$remote/$path.provision-new" "$remote/$path" || {
@@ -146,19 +195,21 @@ verb_place() { # RELEASE
 			return 1
 		}
 	done <"$control/files"
-	files_in_place >"$control/in-place" || return 1
-	while read -r _ path; do
-		case $path in
-		*.provision-new)
-			# Ours, from a placing that was interrupted.
-			rm -f "$remote/$path"
-			continue
-			;;
-		esac
-		if grep -q "$tab$(printf '%s' "$path" | sed 's/[][\\.*^$]/\\&/g')\$" "$control/files"; then continue; fi
-		set_aside "$path" && rm -f "$remote/$path" || { failed disk "cannot remove $remote/$path"; return 1; }
-		(cd "$remote" && rmdir -p "$(dirname "$path")" 2>/dev/null) || :
-	done <"$control/in-place"
+	# Ours, from a placing that was interrupted.
+	while IFS= read -r path; do
+		[ ! -e "$remote/$path.provision-new" ] || rm -f "$remote/$path.provision-new"
+	done <"$control/placed-paths"
+	# What this release does not have: of what provision put here, and of what lies in its services' configuration.
+	in_place "$manifest" >"$control/in-place" || return 1
+	cut -f 2 "$control/files" >"$control/paths"
+	sed -n 's/^[0-9a-f]\{64\} //p' "$control/in-place" | grep -v -x -F -f "$control/paths" >"$control/to-go" || :
+	while IFS= read -r path; do
+		take_away "$path" || { failed disk "cannot remove $remote/$path"; return 1; }
+	done <"$control/to-go"
+	if grep -q '^odd ' "$control/in-place"; then
+		take_odd_away "$remote" || { failed disk "cannot put away what lies in $remote"; return 1; }
+	fi
+	forget_placed "$records/releases/$1" file || :
 }
 
 verb_unseal() { # RELEASE
@@ -173,16 +224,38 @@ verb_units() {
 		[ -f "$unit" ] || continue
 		name=${unit##*/}
 		if cmp -s "$unit" "/etc/systemd/system/$name" && [ -e "/etc/systemd/system/multi-user.target.wants/$name" ]; then continue; fi
+		keep_unit "$name" || { failed disk "cannot write $records: $(room_at "$records")"; return 1; }
 		cp "$unit" "/etc/systemd/system/.$name.new" && chmod 0644 "/etc/systemd/system/.$name.new" &&
 			mv -f "/etc/systemd/system/.$name.new" "/etc/systemd/system/$name" ||
 			{ failed units "cannot write /etc/systemd/system/$name"; return 1; }
 		changed=yes
 	done
+	placed | sed -n "s/^unit$tab//p" >"$control/units"
+	while IFS= read -r name; do
+		[ -f "$records/releases/$release/units/$name" ] || { remove_unit "$name" && changed=yes; }
+	done <"$control/units"
 	if [ "$changed" = no ]; then return 0; fi
 	systemctl daemon-reload 9>&- || { failed units "systemctl daemon-reload failed"; return 1; }
 	for unit in "$records/releases/$release/units"/*; do
 		systemctl enable --quiet "${unit##*/}" 9>&- 2>/dev/null || { failed units "cannot enable ${unit##*/}"; return 1; }
 	done
+	forget_placed "$records/releases/$release" unit || :
+}
+
+# A unit in place that is no release's is somebody's work.
+keep_unit() { # NAME
+	[ -e "/etc/systemd/system/$1" ] || return 0
+	for folder in "$records/releases/$release" "${old_manifest%/manifest}"; do
+		if cmp -s "/etc/systemd/system/$1" "$folder/units/$1"; then return 0; fi
+	done
+	mkdir -p "$records/set-aside/$nonce" && cp "/etc/systemd/system/$1" "$records/set-aside/$nonce/$1" &&
+		say output "$1" "was edited here; the edited unit is kept as $records/set-aside/$nonce/$1"
+}
+
+# By its exact name: another project's may begin with the same words.
+remove_unit() { # NAME
+	systemctl disable --quiet "$1" 9>&- 2>/dev/null || :
+	rm -f "/etc/systemd/system/$1"
 }
 
 own_containers() { # prints ID STATE NAME SERVICE STATUS, tab-separated
@@ -194,7 +267,7 @@ own_containers() { # prints ID STATE NAME SERVICE STATUS, tab-separated
 clean_half_made() {
 	own_containers >"$control/containers" || return 1
 	while IFS=$tab read -r container state name service _; do
-		right=$(manifest_lines "$manifest" service | sed -n "s/^$service$tab\([^$tab]*\)$tab.*/\1/p")
+		right=$(manifest_lines_of "$manifest" service "$service" | cut -f 1)
 		if [ "$state" = created ] || { [ -n "$right" ] && [ "$name" != "$right" ]; }; then
 			say output "$service" "removing the half-made container $name"
 			docker_ rm -f "$container" >/dev/null 2>&1 || return 1
@@ -243,14 +316,14 @@ verb_up() { # RELEASE
 # forward came to it: what was not changed needs no database to be there.
 verb_role() { # SERVICE [back]
 	if [ "${2:-}" = back ] && [ ! -e "$records/activation/role.$1" ]; then return 0; fi
-	manifest_lines "$manifest" role | sed -n "s/^$1$tab//p" >"$control/role"
+	manifest_lines_of "$manifest" role "$1" >"$control/role"
 	IFS=$tab read -r in_container superuser database role sql <"$control/role" || {
 		say output "$1" "release $release is of an older provision, which did not keep the password of its role"
 		return 0
 	}
 	tries=0
 	while :; do
-		state=$(docker_ ps -a --filter "name=^$in_container\$" --format '{{.State}}') || { failed docker "docker does not answer"; return 1; }
+		state=$(docker_ ps -a --filter "name=^$(printf %s "$in_container" | sed 's/\./\\./g')\$" --format '{{.State}}') || { failed docker "docker does not answer"; return 1; }
 		if [ -z "$state" ]; then
 			say output "$1" "there is no container $in_container here: the password of role $role is left to whoever has the database"
 			return 0
@@ -281,7 +354,7 @@ all_made() {
 	inspect_all >"$control/now" || return 1
 	manifest_lines "$manifest" service >"$control/services"
 	while IFS=$tab read -r service name label _; do
-		grep -q "^$service $name $label " "$control/now" || return 1
+		cut -d ' ' -f 1-3 "$control/now" | grep -q -x -F "$service $name $label" || return 1
 	done <"$control/services"
 }
 
@@ -402,7 +475,7 @@ verb_settle() { # RELEASE, SECONDS and after a tab the services that are excused
 				;;
 			wait*)
 				# As long as its own health check takes to give up; docker's defaults where it declares none.
-				patience=$(sed -n "s/^patience$tab$service$tab//p" "$manifest")
+				patience=$(manifest_lines_of "$manifest" patience "$service")
 				patience=$((${patience:-180} + $2))
 				[ "$patience" -le "$longest" ] || longest=$patience
 				if [ "$((now - settling))" -ge "$patience" ]; then
@@ -449,20 +522,20 @@ verb_down() {
 }
 
 verb_clear() {
-	files_in_place >"$control/in-place" || return 1
-	while read -r _ path; do
-		set_aside "$path" && rm -f "$remote/$path" || return 1
-		(cd "$remote" && rmdir -p "$(dirname "$path")" 2>/dev/null) || :
-	done <"$control/in-place"
-	for unit in "/etc/systemd/system/provision-$project-"*.service; do
-		[ -f "$unit" ] || continue
-		systemctl disable --quiet "${unit##*/}" 9>&- 2>/dev/null || :
-		rm -f "$unit"
-	done
+	placed_paths >"$control/placed-paths" || return 1
+	while IFS= read -r path; do
+		rm -f "$remote/$path.provision-new"
+		if [ ! -e "$remote/$path" ] && [ ! -h "$remote/$path" ]; then continue; fi
+		take_away "$path" || return 1
+	done <"$control/placed-paths"
+	placed | sed -n "s/^unit$tab//p" >"$control/units"
+	while IFS= read -r name; do
+		[ ! -f "/etc/systemd/system/$name" ] || remove_unit "$name"
+	done <"$control/units"
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload 9>&- || :; fi
 	if grep -q " $run tmpfs " /proc/mounts; then umount "$run" || return 1; fi
 	rmdir "$run" 2>/dev/null || :
-	rm -rf "$records/releases/$release"
+	rm -rf "$records/releases/$release" "$records/placed"
 }
 
 # The way back of a release: images that were removed meanwhile are pulled again if they can be.

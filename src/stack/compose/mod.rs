@@ -24,7 +24,7 @@ pub(super) struct Compose {
 
 /// Reads and checks the compose file.
 ///
-/// `files` are all rendered files of the stack, those with placeholders included; `port_variables` the stack's
+/// `remote` and `secrets_dir` are folders of the host, `files` are all rendered files of the stack, those with placeholders included; `port_variables` the stack's
 /// variables that are ports, with their places in the inventory.
 ///
 /// # Errors
@@ -33,7 +33,7 @@ pub(super) fn read(
     document: &Document,
     compose_file: &str,
     project: &str,
-    secrets_dir: &str,
+    (remote, secrets_dir): (&str, &str),
     files: &BTreeMap<String, File>,
     port_variables: &[(String, u16, Option<Place>)],
 ) -> Result<Compose, Vec<Problem>> {
@@ -41,6 +41,7 @@ pub(super) fn read(
         document,
         compose_file,
         project,
+        remote,
         secrets_dir,
         files,
         port_variables,
@@ -79,6 +80,8 @@ struct Reader<'a> {
     document: &'a Document,
     compose_file: &'a str,
     project: &'a str,
+    /// The remote folder.
+    remote: &'a str,
     secrets_dir: &'a str,
     files: &'a BTreeMap<String, File>,
     port_variables: &'a [(String, u16, Option<Place>)],
@@ -117,6 +120,7 @@ impl Reader<'_> {
             _ => self.problem(&[], "no `services:`", "A stack has at least one service."),
         }
         self.isolation(&services);
+        self.volumes(value.get("volumes"));
         let volumes = value
             .get("volumes")
             .and_then(Value::as_mapping)

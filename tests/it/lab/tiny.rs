@@ -53,11 +53,14 @@ fn a_first_deploy_that_fails_leaves_nothing_but_its_log() {
     let lab = Lab::take();
     remove();
     tiny(&lab, "exit 3");
+    // Of another project, whose name begins as this one's.
+    let other = "/etc/systemd/system/provision-tiny-metrics-unseal.service";
+    vps(&format!("printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >{other}"));
     let run = lab.deploy();
     run.ends_with(5, &["vps", "web: it crashes", "nothing of it runs"]);
     assert_eq!(vps("docker ps -aq --filter label=com.docker.compose.project=tiny"), "");
     assert_eq!(vps("find /opt/koprogo/tiny -path '*/.provision' -prune -o -type f -print"), "");
-    assert_eq!(vps("ls /etc/systemd/system | grep provision-tiny || true"), "");
+    assert_eq!(vps(&format!("ls /etc/systemd/system/provision-tiny*; rm {other}")), other);
     assert_eq!(vps("docker volume ls -q --filter name=tiny_data"), "tiny_data", "volumes are never deleted");
     assert!(!try_vps("grep -q ' /run/provision/tiny ' /proc/mounts").status.success());
     assert_ne!(vps("ls /opt/koprogo/tiny/.provision/log"), "");
@@ -110,11 +113,22 @@ fn a_first_deploy_and_files_that_somebody_edited() {
     std::fs::rename(lab.path("away"), lab.path("inventory/lab.yml")).unwrap();
     std::fs::remove_file(lab.path("inventory/copy.yml")).unwrap();
     // Somebody edits a file on the host: it is shown as drift, put back, and their edit is kept.
-    vps("echo edited >/opt/koprogo/tiny/web/page.txt");
+    // What they put into the folder that the service mounts goes, whatever its name; what lies elsewhere stays.
+    vps(
+        "cd /opt/koprogo/tiny && echo edited >web/page.txt && mkdir data && echo theirs | tee README data/1 >\"$(printf 'web/a\\nb\\\\c')\"",
+    );
     let plan = lab.provision(&["plan", "lab"]);
-    assert!(plan.stdout.contains("drift: web/page.txt"), "{}", plan.stdout);
+    for line in ["drift: web/page.txt", r"drift: web/a\nb\\c was put there by hand and goes"] {
+        assert!(plan.stdout.contains(line), "`{line}` is not in\n{}", plan.stdout);
+    }
+    assert!(!plan.stdout.contains("README") && !plan.stdout.contains("data"), "{}", plan.stdout);
     lab.deploy().ends_with(0, &[]);
-    assert_eq!(vps("cat /opt/koprogo/tiny/web/page.txt"), "hello");
+    assert_eq!(
+        vps("cd /opt/koprogo/tiny && cat web/page.txt README data/1; ls web"),
+        "hello\ntheirs\ntheirs\npage.txt"
+    );
+    assert_eq!(lab.provision(&["plan", "lab", "--detailed-exitcode"]).code, 0);
     assert_eq!(vps("cat /opt/koprogo/tiny/.provision/set-aside/*/web/page.txt"), "edited");
+    assert_eq!(vps("cat /opt/koprogo/tiny/.provision/set-aside/*/web/a*"), "theirs");
     remove();
 }

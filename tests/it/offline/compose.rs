@@ -19,11 +19,11 @@ fn stack(compose: &str) -> String {
 
 #[test]
 fn a_bind_in_the_short_syntax_is_refused() {
-    assert_snapshot!(service("volumes: [\"./web:/web\"]"), @r#"
+    assert_snapshot!(service("volumes: [\"./web:/web:ro\"]"), @r#"
     error: failed to load test
 
-      stack/small/docker-compose.small.yml (rendered):5:15: `./web:/web` is a bind in the short syntax, which makes a folder where a file is missing
-        |     volumes: ["./web:/web"]
+      stack/small/docker-compose.small.yml (rendered):5:15: `./web:/web:ro` is a bind in the short syntax, which makes a folder where a file is missing
+        |     volumes: ["./web:/web:ro"]
         |               ^
         hint: Long syntax: {type: bind, source: …, target: …, bind: {create_host_path: false}}.
     "#);
@@ -31,11 +31,11 @@ fn a_bind_in_the_short_syntax_is_refused() {
 
 #[test]
 fn a_bind_that_may_create_its_source_is_refused() {
-    assert_snapshot!(service("volumes: [{type: bind, source: ./web, target: /web}]"), @r"
+    assert_snapshot!(service("volumes: [{type: bind, source: ./web, target: /web, read_only: true}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: the bind of `./web` may create its source
-        |     volumes: [{type: bind, source: ./web, target: /web}]
+        |     volumes: [{type: bind, source: ./web, target: /web, read_only: true}]
         |               ^
         hint: Add `bind: {create_host_path: false}`.
     ");
@@ -44,12 +44,12 @@ fn a_bind_that_may_create_its_source_is_refused() {
 #[test]
 fn a_mounted_file_is_refused() {
     assert_snapshot!(service(
-        "volumes: [{type: bind, source: ./web/index.html, target: /index.html, bind: {create_host_path: false}}]"
+        "volumes: [{type: bind, source: ./web/index.html, target: /index.html, read_only: true, bind: {create_host_path: false}}]"
     ), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: `./web/index.html` is a file, and a mounted file keeps showing its old content
-        |     volumes: [{type: bind, source: ./web/index.html, target: /index.html, bind: {create_host_path: false}}]
+        |     volumes: [{type: bind, source: ./web/index.html, target: /index.html, read_only: true, bind: {create_host_path: false}}]
         |               ^
         hint: Mount the folder that it lies in.
     ");
@@ -57,20 +57,109 @@ fn a_mounted_file_is_refused() {
 
 #[test]
 fn a_folder_that_the_stack_does_not_have_is_refused() {
-    assert_snapshot!(service("volumes: [{type: bind, source: ./wbe, target: /web, bind: {create_host_path: false}}]"), @r"
+    assert_snapshot!(service("volumes: [{type: bind, source: ./wbe, target: /web, read_only: true, bind: {create_host_path: false}}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: the stack has no folder `./wbe`
-        |     volumes: [{type: bind, source: ./wbe, target: /web, bind: {create_host_path: false}}]
+        |     volumes: [{type: bind, source: ./wbe, target: /web, read_only: true, bind: {create_host_path: false}}]
         |               ^
     ");
-    assert_snapshot!(service("volumes: [{type: bind, source: web, target: /web, bind: {create_host_path: false}}]"), @r"
+    assert_snapshot!(service("volumes: [{type: bind, source: web, target: /web, read_only: true, bind: {create_host_path: false}}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:15: `web` is neither absolute nor begins with ./
-        |     volumes: [{type: bind, source: web, target: /web, bind: {create_host_path: false}}]
+        |     volumes: [{type: bind, source: web, target: /web, read_only: true, bind: {create_host_path: false}}]
         |               ^
     ");
+}
+
+#[test]
+fn nothing_is_written_where_provision_puts_its_files() {
+    let long = |source: &str| {
+        service(&format!(
+            "volumes:\n  - {{type: volume, source: data, target: /d}}\n  - {{type: bind, source: {source}, target: /data, bind: {{create_host_path: false}}}}"
+        ))
+    };
+    assert_snapshot!(long("./data"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `./data`, which lies in /opt/small, where provision puts its files
+        |       - {type: bind, source: ./data, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(long("./web"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `./web`, which lies in /opt/small, where provision puts its files
+        |       - {type: bind, source: ./web, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(long("/opt/small/pgdata"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `/opt/small/pgdata`, which lies in /opt/small, where provision puts its files
+        |       - {type: bind, source: /opt/small/pgdata, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(long("/opt/small//pgdata/"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `/opt/small//pgdata/`, which lies in /opt/small, where provision puts its files
+        |       - {type: bind, source: /opt/small//pgdata/, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(long("/opt/../var/run/./provision/x/web"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):5:5: `web` mounts `/opt/../var/run/./provision/x/web`, where secrets of others are
+        |     volumes:
+        |     ^
+        hint: Mount /run/provision/small/web, which has those that its `x-provision` names.
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `/opt/../var/run/./provision/x/web`, which lies in /run/provision, where provision puts its files
+        |       - {type: bind, source: /opt/../var/run/./provision/x/web, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(long("/opt"), @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):7:9: `web` could write into `/opt`, and so into /opt/small, where provision puts its files
+        |       - {type: bind, source: /opt, target: /data, bind: {create_host_path: false}}
+        |         ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    ");
+    assert_snapshot!(service("volumes: [\"./data:/data\"]"), @r#"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):5:15: `web` could write into `./data`, which lies in /opt/small, where provision puts its files
+        |     volumes: ["./data:/data"]
+        |               ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    "#);
+    assert_snapshot!(service("volumes: [\"/opt/small/data:/data:z,rw\"]"), @r#"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):5:15: `web` could write into `/opt/small/data`, which lies in /opt/small, where provision puts its files
+        |     volumes: ["/opt/small/data:/data:z,rw"]
+        |               ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    "#);
+    assert_snapshot!(
+        stack("services:\n  web:\n    image: example/web:1\n    restart: always\n    volumes: [data:/d]\nvolumes:\n  data:\n    driver_opts: {type: none, o: bind, device: /opt/small/data}\n"),
+        @r"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):8:40: a container with the volume `data` could write into `/opt/small/data`, which lies in /opt/small, where provision puts its files
+        |     driver_opts: {type: none, o: bind, device: /opt/small/data}
+        |                                        ^
+        hint: Data belongs into a named volume, or into an absolute path elsewhere. Configuration is mounted with `read_only: true`.
+    "
+    );
 }
 
 #[test]
@@ -304,12 +393,12 @@ fn secrets_have_to_be_mounted() {
 #[test]
 fn the_bind_of_secrets_may_not_create_its_source() {
     assert_snapshot!(service(
-        "x-provision: {secrets: {password: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets}]"
+        "x-provision: {secrets: {password: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, read_only: true}]"
     ), @r#"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):6:15: the bind of `/run/provision/small/web` may create its source
-        |     volumes: [{type: bind, source: "/run/provision/small/web", target: /run/secrets}]
+        |     volumes: [{type: bind, source: "/run/provision/small/web", target: /run/secrets, read_only: true}]
         |               ^
         hint: Add `bind: {create_host_path: false}`.
     "#);
@@ -325,7 +414,7 @@ fn the_programs_own_part_is_checked() {
         |     ^
         hint: Did you mean `secrets`?
     ");
-    assert_snapshot!(service("x-provision: {secrets: {a: a}, on_secret: {b: {exec: [tell, '']}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
+    assert_snapshot!(service("x-provision: {secrets: {a: a}, on_secret: {b: {exec: [tell, '']}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, read_only: true, bind: {create_host_path: false}}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:48: `exec` is no list of words
@@ -346,14 +435,14 @@ fn the_programs_own_part_is_checked() {
         |     ^
         hint: Known here: prometheus, alertmanager, grafana, loki, http.
     ");
-    assert_snapshot!(service("x-provision: {secrets: {a/b: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
+    assert_snapshot!(service("x-provision: {secrets: {a/b: a}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, read_only: true, bind: {create_host_path: false}}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:29: `a/b` is not a file name
         |     x-provision: {secrets: {a/b: a}}
         |                             ^
     ");
-    assert_snapshot!(service("x-provision: {secrets: {a: {template: web/none}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]"), @r"
+    assert_snapshot!(service("x-provision: {secrets: {a: {template: web/none}}}\nvolumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, read_only: true, bind: {create_host_path: false}}]"), @r"
     error: failed to load test
 
       stack/small/docker-compose.small.yml (rendered):5:29: the stack has no file `web/none`
@@ -463,7 +552,7 @@ fn two_variables_that_name_one_port_are_refused_where_the_inventory_says_so() {
 fn a_value_that_a_sealed_file_cannot_hold_is_refused() {
     let project = Project::small(
         "services:\n  web:\n    image: example/web:1\n    restart: unless-stopped\n    x-provision: {secrets: {web.yml: {template: web/web.yml}}}\n    \
-         volumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, bind: {create_host_path: false}}]\n",
+         volumes: [{type: bind, source: \"{{ secrets_dir }}/web\", target: /run/secrets, read_only: true, bind: {create_host_path: false}}]\n",
     );
     project.write("stack/small/web/web.yml.tera", "password: '{{ secret(name=\"a\") }}'\n");
     assert_eq!(project.provision(&["check", "test"]).code, 0);
