@@ -1,8 +1,9 @@
 //! `provision tunnel`: the stack's loopback ports, reachable from this machine until Ctrl-C.
 
+mod relay;
+
 use std::collections::BTreeSet;
 
-use tokio::io::copy_bidirectional;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -11,6 +12,7 @@ use super::{Context, hosts, reach};
 use crate::error::{Error, Result};
 use crate::outcome::ExitCode;
 use crate::ssh::Session;
+use crate::stack::Verify;
 
 /// Runs the command.
 pub(super) async fn run(
@@ -49,12 +51,17 @@ pub(super) async fn run(
     let (loaded, session, silent) = opened?;
     let mut tasks = JoinSet::new();
     for service in loaded.release.services.values() {
+        // Mails have links to these; the others have no page that a link leads to.
+        let has_pages = matches!(
+            service.verify,
+            Some(Verify::Grafana { .. } | Verify::Prometheus { .. } | Verify::Alertmanager { .. })
+        );
         for port in &service.ports {
             let listener = listen(*port).await?;
             let local = listener.local_addr().map_err(|error| cannot_listen(&error))?;
             let note = if silent.contains(port) { "  (nothing answers there at the moment)" } else { "" };
             reporter.line(&format!("{:<20} http://{local}{note}", service.name));
-            tasks.spawn(serve(listener, session.clone(), *port));
+            tasks.spawn(serve(listener, session.clone(), *port, has_pages));
         }
     }
     reporter.line("Ctrl-C ends it.");
@@ -90,13 +97,13 @@ fn cannot_listen(error: &std::io::Error) -> Error {
     Error::usage("listen on 127.0.0.1").cause(error)
 }
 
-async fn serve(listener: TcpListener, session: Session, port: u16) {
-    while let Ok((mut local, _)) = listener.accept().await {
+async fn serve(listener: TcpListener, session: Session, port: u16, has_pages: bool) {
+    while let Ok((local, _)) = listener.accept().await {
         let session = session.clone();
         tokio::spawn(async move {
             // A browser sees a closed connection where the host has none.
-            if let Ok(mut remote) = session.forward(port).await {
-                let _ = copy_bidirectional(&mut local, &mut remote).await;
+            if let Ok(remote) = session.forward(port).await {
+                relay::relay(local, remote, has_pages).await;
             }
         });
     }

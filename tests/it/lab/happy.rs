@@ -132,11 +132,18 @@ fn a_tunnel_reaches_grafana_until_it_is_stopped() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let line = lines.find(|line| line.starts_with("grafana ")).expect("a line for grafana");
     let address = line.split("http://").nth(1).unwrap().to_owned();
-    let mut stream = std::net::TcpStream::connect(&address).unwrap();
-    write!(stream, "GET /api/health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let asked = |more: &str| {
+        let mut stream = std::net::TcpStream::connect(&address).unwrap();
+        write!(stream, "GET /api/health HTTP/1.1\r\nHost: {address}\r\n{more}Connection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let answer = asked("");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"database\""), "{answer}");
+    let answer = asked("Origin: https://evil.example\r\n");
+    assert!(answer.starts_with("HTTP/1.1 403") && !answer.contains("\"database\""), "{answer}");
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
