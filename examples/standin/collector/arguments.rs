@@ -22,6 +22,7 @@ pub(super) fn known_arguments(kind: &str) -> Option<&'static [&'static str]> {
             "separator",
         ],
         "match" => &["selector", "stages", "action", "pipeline_name", "drop_counter_reason"],
+        "limit" => &["rate", "burst", "drop", "by_label_name", "max_distinct_labels"],
         "docker" => &[],
         _ => return None,
     })

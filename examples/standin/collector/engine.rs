@@ -128,7 +128,7 @@ impl Engine {
                     entry.extracted.clone_from(&entry.labels);
                     match pipeline::run(stages, entry, now()) {
                         Ok(entry) => batches.entry(url.clone()).or_default().push(entry),
-                        Err(reason) => shared.counters().filtered(&reason),
+                        Err(dropped) => shared.counters().filtered(dropped),
                     }
                 }
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use actix_web::HttpResponse;
 
 use super::Flavour;
+use super::pipeline::Dropped;
 use crate::exposition::{Exposition, seconds};
 
 /// What the server and the engine share.
@@ -27,6 +28,8 @@ pub(super) struct Counters {
     dropped: BTreeMap<(String, String), (u64, u64)>,
     /// By reason, in stages.
     filtered: BTreeMap<String, u64>,
+    /// By name and value of a label, in limits.
+    limited: BTreeMap<(String, String), u64>,
     /// By host and status: requests and seconds.
     requests: BTreeMap<(String, u16), (u64, f64)>,
     pub(super) retries: u64,
@@ -59,8 +62,11 @@ impl Counters {
         add(self.dropped.entry((host.to_owned(), reason.to_owned())).or_default(), lines, bytes);
     }
 
-    pub(super) fn filtered(&mut self, reason: &str) {
-        *self.filtered.entry(reason.to_owned()).or_default() += 1;
+    pub(super) fn filtered(&mut self, dropped: Dropped) {
+        *self.filtered.entry(dropped.reason).or_default() += 1;
+        if let Some(label) = dropped.by {
+            *self.limited.entry(label).or_default() += 1;
+        }
     }
 
     pub(super) fn request(&mut self, host: &str, status: u16, took: Duration) {
@@ -162,6 +168,11 @@ impl Shared {
         page.family(filtered, "counter", "Lines that stages dropped.");
         for (reason, lines) in &counters.filtered {
             page.sample(filtered, &[("reason", reason)], *lines as f64);
+        }
+        let limited = filtered.replace("lines_total", "lines_by_label_total");
+        page.family(&limited, "counter", "Lines that a limit by a label dropped.");
+        for ((name, value), lines) in &counters.limited {
+            page.sample(&limited, &[("label_name", name), ("label_value", value)], *lines as f64);
         }
         page.single(
             &format!("{write}_batch_retries_total"),

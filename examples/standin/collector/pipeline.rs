@@ -5,15 +5,29 @@ use super::arguments::json_text;
 use super::stages::{Drop, Fields, Stage};
 use super::template::Template;
 
-/// Runs the stages; where the line is dropped, the reason.
-pub(super) fn run(stages: &[Stage], mut entry: Entry, now: i64) -> Result<Entry, String> {
+/// Why a line was dropped.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub(super) reason: String,
+    /// Of a limit by a label: its name and value.
+    pub(super) by: Option<(String, String)>,
+}
+
+impl From<String> for Dropped {
+    fn from(reason: String) -> Self {
+        Self { reason, by: None }
+    }
+}
+
+/// Runs the stages.
+pub(super) fn run(stages: &[Stage], mut entry: Entry, now: i64) -> Result<Entry, Dropped> {
     for stage in stages {
         apply(stage, &mut entry, now)?;
     }
     Ok(entry)
 }
 
-fn apply(stage: &Stage, entry: &mut Entry, now: i64) -> Result<(), String> {
+fn apply(stage: &Stage, entry: &mut Entry, now: i64) -> Result<(), Dropped> {
     match stage {
         Stage::Json { source, expressions, drop_malformed } => {
             let Some(text) = input(entry, source.as_deref()) else { return Ok(()) };
@@ -25,7 +39,7 @@ fn apply(stage: &Stage, entry: &mut Entry, now: i64) -> Result<(), String> {
                         }
                     }
                 }
-                Err(_) if *drop_malformed => return Err("malformed_json".to_owned()),
+                Err(_) if *drop_malformed => return Err("malformed_json".to_owned().into()),
                 Err(_) => {}
             }
         }
@@ -93,13 +107,21 @@ fn apply(stage: &Stage, entry: &mut Entry, now: i64) -> Result<(), String> {
         Stage::LabelKeep(names) => entry.labels.retain(|name, _| names.contains(name)),
         Stage::Drop(conditions) => {
             if dropped(conditions, entry, now) {
-                return Err(conditions.reason.clone());
+                return Err(conditions.reason.clone().into());
+            }
+        }
+        Stage::Limit(limit) => {
+            if let Some(value) = entry.labels.get(&limit.label)
+                && !limit.allows(value, now)
+            {
+                let by = Some((limit.label.clone(), value.clone()));
+                return Err(Dropped { reason: "ratelimit_drop_stage".to_owned(), by });
             }
         }
         Stage::Match { selector, drop, stages } => {
             if selector.matches(&entry.labels, &entry.line) {
                 if *drop {
-                    return Err("match_stage".to_owned());
+                    return Err("match_stage".to_owned().into());
                 }
                 for stage in stages {
                     apply(stage, entry, now)?;
@@ -162,7 +184,7 @@ mod tests {
         all.as_array().unwrap().iter().flat_map(one).collect()
     }
 
-    fn through(all: &Value, line: &str) -> Result<Entry, String> {
+    fn through(all: &Value, line: &str) -> Result<Entry, Dropped> {
         run(&stages(all), Entry { line: line.to_owned(), ..Entry::default() }, 1_000_000_000_000)
     }
 
@@ -206,7 +228,7 @@ mod tests {
     #[test]
     fn drops_by_conditions_and_selectors() {
         let drop = json!([{"drop": {"expression": "health", "drop_counter_reason": "noise"}}]);
-        assert_eq!(through(&drop, "GET /health"), Err("noise".to_owned()));
+        assert_eq!(through(&drop, "GET /health"), Err("noise".to_owned().into()));
         assert!(through(&drop, "GET /").is_ok());
         assert!(through(&json!([{"drop": {"older_than": "1h"}}]), "x").is_ok());
         assert!(through(&json!([{"drop": {"older_than": "10m"}}]), "x").is_err());
@@ -215,6 +237,26 @@ mod tests {
             {"match": {"selector": "{job=\"a\"} |= \"never\"", "action": "drop"}}]);
         assert_eq!(through(&inner, "x").unwrap().labels["hit"], "yes");
         assert!(!through(&inner, "y").unwrap().labels.contains_key("hit"));
-        assert_eq!(through(&inner, "never").unwrap_err(), "match_stage");
+        assert_eq!(through(&inner, "never").unwrap_err().reason, "match_stage");
+    }
+
+    #[test]
+    fn a_limit_counts_by_the_value_of_a_label() {
+        let limit = stages(&json!([
+            {"regex": {"expression": "^(?P<container>[a-z]+)", "labels_from_groups": true}},
+            {"limit": {"rate": 2, "burst": 3, "drop": true, "by_label_name": "container"}},
+        ]));
+        let pass = |line: &str, second: i64| {
+            run(&limit, Entry { line: line.to_owned(), ..Entry::default() }, second * 1_000_000_000).is_ok()
+        };
+        assert_eq!([1, 1, 1, 1].map(|second| pass("web", second)), [true, true, true, false]);
+        assert!(pass("db", 1) && pass("5", 1), "another container, and a line without the label");
+        assert_eq!([2, 2, 2].map(|second| pass("web", second)), [true, true, false]);
+        let entry = Entry { line: "web".to_owned(), ..Entry::default() };
+        let by = Some(("container".to_owned(), "web".to_owned()));
+        assert_eq!(
+            run(&limit, entry, 2_000_000_000).unwrap_err(),
+            Dropped { reason: "ratelimit_drop_stage".to_owned(), by }
+        );
     }
 }

@@ -45,6 +45,7 @@ pub(super) enum Stage {
     LabelDrop(Vec<String>),
     LabelKeep(Vec<String>),
     Drop(Drop),
+    Limit(Limit),
     /// Stages, or a drop, for what a selector matches.
     Match {
         selector: Selector,
@@ -61,6 +62,50 @@ pub(super) struct Drop {
     pub(super) longer_than: Option<usize>,
     pub(super) older_than: Option<i64>,
     pub(super) reason: String,
+}
+
+/// How many lines pass of each value of a label; the others are dropped.
+#[derive(Debug)]
+pub(super) struct Limit {
+    pub(super) label: String,
+    /// Lines a second.
+    pub(super) rate: f64,
+    /// Lines at once.
+    pub(super) burst: f64,
+    /// Value of the label → the lines that may pass, and when that was so (nanoseconds).
+    pub(super) left: std::sync::Mutex<BTreeMap<String, (f64, i64)>>,
+}
+
+impl Limit {
+    fn parse(arguments: &Arguments<'_>) -> Result<Self, String> {
+        let number = |key: &str| {
+            let number = arguments.need(key)?.parse::<f64>().ok().filter(|number| *number > 0.0);
+            number.ok_or("limit stage failed to parse rate or burst".to_owned())
+        };
+        if !arguments.truth("drop") {
+            return Err("the stand-in knows the stage limit with `drop: true` alone".to_owned());
+        }
+        Ok(Self {
+            label: arguments.need("by_label_name")?,
+            rate: number("rate")?,
+            burst: number("burst")?,
+            left: std::sync::Mutex::default(),
+        })
+    }
+
+    /// Whether one more line of this value passes.
+    #[allow(clippy::cast_precision_loss, reason = "a time")]
+    pub(super) fn allows(&self, value: &str, now: i64) -> bool {
+        let mut left = self.left.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (tokens, at) = left.entry(value.to_owned()).or_insert((self.burst, now));
+        *tokens = (*tokens + (now - *at).max(0) as f64 / 1e9 * self.rate).min(self.burst);
+        *at = now;
+        let allows = *tokens >= 1.0;
+        if allows {
+            *tokens -= 1.0;
+        }
+        allows
+    }
 }
 
 impl Stage {
@@ -114,6 +159,7 @@ impl Stage {
             "labeldrop" => Self::LabelDrop(names(value)),
             "labelallow" => Self::LabelKeep(names(value)),
             "drop" => Self::Drop(drop_stage(&arguments)?),
+            "limit" => Self::Limit(Limit::parse(&arguments)?),
             "match" => {
                 let mut stages = Vec::new();
                 for stage in value["stages"].as_array().into_iter().flatten() {

@@ -90,16 +90,55 @@ fn both_collectors_and_both_sources_redact_alike() {
     assert_eq!(text_of(&redactions("journal")), docker);
     let release = full();
     let alloy = text(&release, "alloy/config.alloy");
-    let (_, redact) = alloy.split_once("loki.process \"redact\" {").unwrap();
-    let in_alloy: Vec<String> = redact
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("expression = "))
-        .map(|quoted| serde_json::from_str(quoted).unwrap())
-        .collect();
-    assert_eq!(in_alloy, docker);
-    // Nothing reaches Loki but by way of these.
-    assert_eq!(alloy.matches("loki.write.loki.receiver").count(), 1);
-    assert!(redact.contains("loki.write.loki.receiver"));
+    for (process, write) in [("redact", "loki"), ("redact_journal", "journal")] {
+        let (_, redact) = alloy.split_once(&format!("loki.process \"{process}\" {{")).unwrap();
+        let (redact, _) = redact.split_once("\n}\n").unwrap();
+        let in_alloy: Vec<String> = redact
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("expression = "))
+            .map(|quoted| serde_json::from_str(quoted).unwrap())
+            .collect();
+        assert_eq!(in_alloy, docker, "{process}");
+        // Nothing reaches Loki but by way of these.
+        let receiver = format!("loki.write.{write}.receiver");
+        assert_eq!(alloy.matches(&receiver).count(), 1);
+        assert!(redact.contains(&receiver));
+    }
+}
+
+/// As many lines as Docker keeps of a container: 30 MB, of records that are seldom shorter than this.
+const DOCKER_KEEPS: u64 = 30_000_000 / 150;
+
+#[test]
+fn no_container_and_no_unit_takes_the_room_of_another() {
+    let limit = |job: &str| {
+        let stages = stages(job);
+        let mut limits = stages.iter().filter_map(|stage| stage.get("limit"));
+        let limit = limits.next().unwrap().clone();
+        assert!(limits.next().is_none());
+        assert_eq!(limit["drop"], true, "a stage that waits would hold up all others");
+        let text = |key: &str| serde_yaml::to_string(&limit[key]).unwrap().trim().to_owned();
+        (text("by_label_name"), text("rate"), limit["burst"].as_u64().unwrap())
+    };
+    let (docker, journal) = (limit("docker"), limit("journal"));
+    assert_eq!((docker.0.as_str(), journal.0.as_str()), ("container", "unit"));
+    assert!(docker.2 >= DOCKER_KEEPS, "a collector that catches up would lose lines");
+    let release = full();
+    let alloy = text(&release, "alloy/config.alloy");
+    for (process, (label, rate, burst)) in [("containers", docker), ("journal", journal)] {
+        let (_, process) = alloy.split_once(&format!("loki.process \"{process}\" {{")).unwrap();
+        let (_, stage) = process.split_once("stage.limit {\n").unwrap();
+        let (stage, _) = stage.split_once('}').unwrap();
+        let stage: Vec<String> =
+            stage.lines().map(|line| line.replace(' ', "")).filter(|line| !line.is_empty()).collect();
+        let wanted = [
+            format!("rate={rate}"),
+            format!("burst={burst}"),
+            "drop=true".to_owned(),
+            format!("by_label_name=\"{label}\""),
+        ];
+        assert_eq!(stage, wanted);
+    }
 }
 
 /// The level that a line gets: the stages on `level` in their order.

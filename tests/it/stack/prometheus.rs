@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::rules::{rule_files, rules_of};
 use super::tools::in_image_of;
-use super::{load, text, variants, write};
+use super::{full, load, text, variants, write};
 use crate::support::{INVENTORY, Project};
 
 #[test]
@@ -74,4 +74,21 @@ fn every_rule_fires_when_it_should_and_only_then() {
         }
     }
     in_image_of("prometheus", &[(folder.path(), "/rules")], "promtool test rules /rules/*/test-*.yml");
+}
+
+#[test]
+fn no_target_can_answer_more_than_prometheus_has_room_for() {
+    let release = full();
+    let configuration: serde_yaml::Value =
+        serde_yaml::from_str(text(&release, "prometheus/prometheus.yml")).unwrap();
+    // Those of `global` are every job's, unless that says otherwise.
+    let limits = ["sample_limit", "label_limit", "label_name_length_limit", "label_value_length_limit"];
+    for job in configuration["scrape_configs"].as_sequence().unwrap() {
+        for limit in limits {
+            let value = job.get(limit).unwrap_or(&configuration["global"][limit]);
+            assert!(value.as_u64().is_some_and(|limit| limit > 0), "{limit} of {job:?}");
+        }
+        assert!(job.get("body_size_limit").is_none());
+    }
+    assert_eq!(configuration["global"]["body_size_limit"], "10MiB");
 }
