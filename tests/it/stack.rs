@@ -81,8 +81,22 @@ fn choices() -> Vec<(&'static str, &'static str, String)> {
         ),
         ("dead-mans-switch", "", "  dead_mans_switch: true\n".to_owned()),
         ("metrics-open", "  metrics_auth: true\n", String::new()),
+        ("odd-text", "  smtp_username: alertmanager@example.com\n", ODD.to_owned()),
     ]
 }
+
+/// Text with the characters that compose, Alertmanager, Grafana and the collectors read as more than text, in each
+/// variable that takes them.
+const ODD: &str = r#"  smtp_username: 'a${b}{{ c }}$$d'
+  mail_subject_prefix: '[{{ $x }} ${HOME} %d]'
+  alert_email_critical: ['"$x {y}" <a@x.example>']
+  smtp_from: '"$x {y}" <a@x.example>'
+  grafana_admin_user: 'ad$min{x}'
+  log_redactions: ['\$\{(\w+)\}', '"(x{2,3})$']
+  runbook_base_url: 'https://a.example/x(y)*!;=[z]'
+  log_lines_per_second: 7
+  log_deletion: true
+"#;
 
 /// The components that can be switched off.
 const COMPONENTS: [&str; 9] = [

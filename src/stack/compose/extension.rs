@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Reader;
 use super::definition::is_plain;
+use super::dollars;
 use crate::stack::{Database, OnSecret, Reload, SecretValue, Validate, Verify};
 use crate::yaml::Value;
 
@@ -35,7 +36,7 @@ pub(super) enum SecretSource {
 impl Reader<'_> {
     pub(super) fn extension(&mut self, name: &str, definition: &Value) -> Extension {
         let Some(value) = definition.get("x-provision") else { return Extension::default() };
-        match serde_yaml::from_value(value.clone()) {
+        match serde_yaml::from_value(dollars::read(value)) {
             Ok(extension) => {
                 self.reload(name, &extension);
                 extension

@@ -1,6 +1,7 @@
 //! Reads a rendered compose file: its services, and the rules that it has to keep. One file a kind of rule.
 
 mod definition;
+mod dollars;
 mod extension;
 mod isolation;
 mod mounts;
@@ -121,6 +122,7 @@ impl Reader<'_> {
         }
         self.isolation(&services);
         self.volumes(value.get("volumes"));
+        self.dollars();
         let volumes = value
             .get("volumes")
             .and_then(Value::as_mapping)

@@ -566,3 +566,23 @@ fn a_value_that_a_sealed_file_cannot_hold_is_refused() {
         hint: Give the placeholder quotes there, or the secret a value of letters and digits; best let the program read it from a file of its own.
     ");
 }
+
+#[test]
+fn a_dollar_that_compose_would_replace_is_refused() {
+    assert_snapshot!(service("command: [sh, -c, 'echo $HOME ${USER:-x} $$kept']"), @r#"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):5:23: compose would put a variable of its environment in the place of `$HOME`, and there is none
+        |     command: [sh, -c, 'echo $HOME ${USER:-x} $$kept']
+        |                       ^
+        hint: Write `$$` where a dollar is meant, and `{{ name | replace(from="$", to="$$") }}` where the inventory gives it.
+    "#);
+    assert_snapshot!(service("labels:\n  note: costs 5$"), @r#"
+    error: failed to load test
+
+      stack/small/docker-compose.small.yml (rendered):6:7: compose would put a variable of its environment in the place of `$`, and there is none
+        |       note: costs 5$
+        |       ^
+        hint: Write `$$` where a dollar is meant, and `{{ name | replace(from="$", to="$$") }}` where the inventory gives it.
+    "#);
+}

@@ -75,6 +75,30 @@ fn what_the_inventory_gives_is_text_for_alertmanager() {
     }
 }
 
+#[test]
+fn braces_and_dollars_of_the_inventory_reach_each_program_as_text() {
+    let release = variant("odd-text");
+    let yaml = |path: &str| -> Value { serde_yaml::from_str(text(&release, path)).unwrap() };
+    // Ours and compose's reading of the same file: `compose.rs` has compose read it.
+    let Some(provision::stack::Verify::Grafana { user, .. }) = &release.services["grafana"].verify else {
+        panic!()
+    };
+    assert_eq!(user, "ad$min{x}");
+    let compose = yaml(&release.compose_file);
+    assert_eq!(compose["services"]["grafana"]["x-provision"]["verify"]["user"], "ad$$min{x}");
+    assert!(text(&release, "grafana/grafana.ini").contains("\nadmin_user = \"\"\"ad$min{x}\"\"\"\n"));
+    let alertmanager = yaml("alertmanager/alertmanager.yml");
+    assert_eq!(alertmanager["global"]["smtp_auth_username"], "a${b}{{ c }}$$d");
+    assert_eq!(alertmanager["global"]["smtp_from"], "\"$x {y}\" <a@x.example>");
+    let subject = &alertmanager["receivers"][0]["email_configs"][0]["headers"]["Subject"];
+    assert_eq!(subject, "[{{ \"{{\" }} $x }} ${HOME} %d] {{ template \"koprogo.subject\" . }}");
+    let alloy = text(&release, "alloy/config.alloy");
+    for expression in [r"\$\{(\w+)\}", "\"(x{2,3})$"] {
+        let line = format!("expression = {}", serde_json::to_string(expression).unwrap());
+        assert_eq!(alloy.lines().filter(|other| other.trim() == line).count(), 2, "{line}");
+    }
+}
+
 /// Traefik exposes a container by default: each says whether it may.
 #[test]
 fn traefik_is_told_of_every_container_and_may_show_grafana_alone() {
