@@ -56,7 +56,10 @@ pub(super) fn unit_tests() -> Vec<(String, String)> {
 fn every_rule_fires_when_it_should_and_only_then() {
     let folder = tempfile::tempdir().unwrap();
     let project = Project::new();
-    for (collector, drops) in [("alloy", "loki_write_dropped"), ("promtail", "promtail_dropped")] {
+    for (collector, drops, limits) in [
+        ("alloy", "loki_write_dropped", "loki_process_dropped"),
+        ("promtail", "promtail_dropped", "logentry_dropped"),
+    ] {
         project.write("inventory/test.yml", &format!("{INVENTORY}  log_collector: {collector}\n"));
         let release = load(&project, collector);
         let folder = folder.path().join(collector);
@@ -66,7 +69,8 @@ fn every_rule_fires_when_it_should_and_only_then() {
             std::fs::write(folder.join(file), text(&release, path)).unwrap();
         }
         for (file, text) in unit_tests() {
-            let tests = text.replace("loki_write_dropped", drops).replace("alloy", collector);
+            let tests = text.replace("loki_write_dropped", drops).replace("loki_process_dropped", limits);
+            let tests = tests.replace("alloy", collector);
             // What is the same for both need not run twice.
             if collector == "alloy" || tests != text {
                 std::fs::write(folder.join(format!("test-{file}")), tests).unwrap();
@@ -91,4 +95,15 @@ fn no_target_can_answer_more_than_prometheus_has_room_for() {
         assert!(job.get("body_size_limit").is_none());
     }
     assert_eq!(configuration["global"]["body_size_limit"], "10MiB");
+}
+
+/// With either of these whoever reaches Prometheus could delete metrics, or stop it.
+#[test]
+fn prometheus_takes_no_orders_from_whoever_reaches_it() {
+    let release = full();
+    let compose = text(&release, &release.compose_file);
+    assert!(compose.contains("--web.listen-address=:9090"));
+    for flag in ["--web.enable-admin-api", "--web.enable-lifecycle", "--web.enable-remote-write-receiver"] {
+        assert!(!compose.contains(flag), "{flag}");
+    }
 }
