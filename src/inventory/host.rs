@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::jump;
 use super::merge::Wrong;
 
 /// The name of a host in the inventory: letters, digits, `-`, `_` and `.`.
@@ -69,12 +70,19 @@ impl Host {
                 "As `ssh -l` takes it: koprogo, ana@corp.example, 'CORP\\ana'. No quotes, blanks or ;&<>|(){}.",
             ));
         }
+        if let Some((jump, what)) = self.jump.as_ref().and_then(|text| Some((text, jump::mistake(text)?))) {
+            wrong.push((
+                "jump",
+                format!("{jump:?} is no jump host: {what}"),
+                "As OpenSSH's ProxyJump: user@host:port, user and port as needed, several with commas; or none.",
+            ));
+        }
         wrong
     }
 }
 
 /// What is a word of a command line and no option.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:%".contains(c))
@@ -82,7 +90,7 @@ fn is_plain(text: &str) -> bool {
 
 /// What OpenSSH takes as a login name (`valid_ruser` in its ssh.c), blanks aside: names of a directory service have `@` or
 /// `\\` in them.
-fn is_user(text: &str) -> bool {
+pub(super) fn is_user(text: &str) -> bool {
     !text.is_empty()
         && !text.starts_with('-')
         && !text.ends_with('\\')
@@ -98,6 +106,28 @@ impl Default for HostName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_jump_host_is_written_as_openssh_writes_it() {
+        let mistakes = |jump: &str| {
+            let host = Host {
+                name: HostName("vps".to_owned()),
+                address: "192.0.2.1".to_owned(),
+                port: None,
+                user: None,
+                sudo: false,
+                identity_file: None,
+                jump: Some(jump.to_owned()),
+            };
+            host.mistakes().into_iter().map(|(key, what, _)| format!("{key}: {what}")).collect::<Vec<_>>()
+        };
+        for good in ["none", "gate", "ana@corp.example@gate:2222", "ssh://ana@gate", "a,b@c,[2001:db8::1]:22"]
+        {
+            assert_eq!(mistakes(good), [""; 0], "{good}");
+        }
+        insta::assert_snapshot!(mistakes("gate,https://x,ana@b")[0], @r#"jump: "gate,https://x,ana@b" is no jump host: the port is not a number from 1 to 65535"#);
+        insta::assert_snapshot!(mistakes("ana@-oProxyCommand=x,b")[0], @r#"jump: "ana@-oProxyCommand=x,b" is no jump host: the host is not a DNS name, an IP address or an alias"#);
+    }
 
     #[test]
     fn a_login_name_may_be_one_of_a_directory_service() {

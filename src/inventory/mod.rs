@@ -5,6 +5,7 @@
 mod deploy;
 mod environment;
 mod host;
+pub mod jump;
 mod layer;
 mod merge;
 mod remote;

@@ -17,7 +17,6 @@ use super::auth::{self, Server};
 use super::config::{self, Target};
 use super::dial::dial;
 use super::host_key::{Offered, Standing, Stop, Watch, Watched, in_words};
-use super::jump::{self, Jump};
 use super::known_hosts::HostKeys;
 use super::prompt_ack::PromptAck;
 use super::proxy::{self, Complaints};
@@ -26,6 +25,7 @@ use super::session::Session;
 use super::surroundings::Surroundings;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::Host;
+use crate::inventory::jump::{self, Jump};
 
 /// How to connect, apart from where to.
 #[derive(Debug, Clone)]

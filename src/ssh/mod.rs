@@ -12,7 +12,6 @@ mod dial;
 mod expand;
 mod forward;
 mod host_key;
-mod jump;
 mod keys;
 mod known_hosts;
 mod lines;

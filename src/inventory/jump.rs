@@ -1,12 +1,16 @@
 //! How OpenSSH writes a jump host: `[user@]host[:port]`, several with commas.
 
+use super::host::{is_plain, is_user};
 use crate::error::{Error, Result};
 
 /// One jump host, and those before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Jump {
+pub struct Jump {
+    /// Its login name.
     pub user: Option<String>,
+    /// Its DNS name, IP address or alias.
     pub host: String,
+    /// Its TCP port.
     pub port: Option<u16>,
     /// What this jump host is itself reached through, written the same way.
     pub before: Option<String>,
@@ -14,8 +18,9 @@ pub(super) struct Jump {
 
 /// Reads `text`; `none` means none. The last of several is the nearest to the host.
 ///
-/// Errors: an empty host name or a port that is none, [`crate::error::Kind::Usage`].
-pub(super) fn parse(text: &str) -> Result<Option<Jump>> {
+/// # Errors
+/// Usage: a host, a user or a port that is none.
+pub fn parse(text: &str) -> Result<Option<Jump>> {
     let text = text.trim();
     if text.is_empty() || text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -32,6 +37,7 @@ pub(super) fn parse(text: &str) -> Result<Option<Jump>> {
     let last_plain = last.strip_prefix("ssh://").unwrap_or(last).trim_end_matches('/');
     let (user, place) = match last_plain.rsplit_once('@') {
         Some(("", _)) => return Err(wrong("the user is empty")),
+        Some((user, _)) if !is_user(user) => return Err(wrong("the user is not a login name")),
         Some((user, place)) => (Some(user.to_owned()), place),
         None => (None, last_plain),
     };
@@ -49,6 +55,9 @@ pub(super) fn parse(text: &str) -> Result<Option<Jump>> {
     if host.is_empty() {
         return Err(wrong("the host is empty"));
     }
+    if !is_plain(host) {
+        return Err(wrong("the host is not a DNS name, an IP address or an alias"));
+    }
     let port = match port {
         None => None,
         Some(port) => match port.parse() {
@@ -57,6 +66,18 @@ pub(super) fn parse(text: &str) -> Result<Option<Jump>> {
         },
     };
     Ok(Some(Jump { user, host: host.to_owned(), port, before }))
+}
+
+/// What is wrong with the first of the jump hosts in `text` that is none.
+pub(super) fn mistake(text: &str) -> Option<String> {
+    let mut rest = Some(text.to_owned());
+    while let Some(text) = rest {
+        match parse(&text) {
+            Ok(jump) => rest = jump.and_then(|jump| jump.before),
+            Err(error) => return error.causes().first().cloned(),
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -81,7 +102,19 @@ mod tests {
 
     #[test]
     fn a_jump_host_that_is_none_is_refused_with_the_way_to_write_it() {
-        for text in ["@gate", "ana@", "gate:ssh", "gate:0", "[::1", ":22"] {
+        for text in [
+            "@gate",
+            "ana@",
+            "gate:ssh",
+            "gate:0",
+            "[::1",
+            ":22",
+            "-oProxyCommand=x",
+            "ana@-l",
+            "a b",
+            "a;b@gate",
+            "gate/x",
+        ] {
             let error = parse(text).unwrap_err();
             assert!(error.hints()[0].contains("user@host:port"), "{text}: {error}");
         }
