@@ -384,3 +384,76 @@ echo \"${DOCKER_CONTEXT:-the usual engine}: $*\"",
         }
     }
 }
+
+#[test]
+fn what_a_told_secret_leaves_behind_is_nothing() {
+    let text = concat!(
+        include_str!("scripts/lib.sh"),
+        include_str!("scripts/verbs.sh"),
+        "use \"$1\" \"$2\"\nmkdir -p \"$control\"\nlog=$control/log.n\nverb_tell web \"$3\" || echo failed\nls -A \"$control\"; cat \"$log\"\n"
+    );
+    let stand = Stand::new();
+    stand.write("run/provision/p/web/password", "hunter2-and-more");
+    // It prints what it is told, and its own words, and the words that it was called with.
+    let docker = "case $1 in ps) echo 1 ;; exec) cat; echo; echo mine; shift 3; printf '[%s]' \"$@\"; exit CODE ;; esac";
+    let words = "password\ttell\t--to=a b\t$(echo x)\t*\t\\n";
+    for code in ["0", "3"] {
+        stand.docker(&docker.replace("CODE", code));
+        for shell in SHELLS {
+            let output = stand.run_in(shell, text, &[words], "");
+            let printed = printed(&output);
+            assert!(!printed.contains("hunter2"), "{shell:?} {code}: {printed}");
+            assert_eq!(printed.contains("failed"), code != "0", "{shell:?}: {printed} {output:?}");
+            assert!(printed.lines().any(|line| line == "log.n"), "{shell:?}: {printed}");
+            assert!(
+                !printed.lines().any(|line| line.starts_with("tell") || line == "told"),
+                "{shell:?}: {printed}"
+            );
+            if code != "0" {
+                assert!(printed.contains(r"[tell][--to=a b][$(echo x)][*][\n]"), "{shell:?}: {printed}");
+            }
+            std::fs::remove_dir_all(stand.path("run/provision/p.control")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_up_no_canary_and_a_file_is_not_emptied() {
+    let stand = Stand::new();
+    for name in ["systemd-cat", "logger"] {
+        stand.program(name, "cat >/dev/null");
+    }
+    let text = scripts::CANARY.replace("limited 10 ", "limited 1 ");
+    let of = |stdout: std::fs::File| {
+        std::process::Command::new("sleep").arg("120").stdout(stdout).spawn().unwrap()
+    };
+    let fifo = stand.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    // Open for both, so that the child's end can be opened; then nobody reads it.
+    let both = std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+    let only_written = std::fs::OpenOptions::new().write(true).open(&fifo).unwrap();
+    let mut unread = of(only_written);
+    drop(both);
+    stand.write("file", "before\n");
+    let file = std::fs::OpenOptions::new().append(true).open(stand.path("file")).unwrap();
+    let mut filed = of(file);
+    let begun = Instant::now();
+    for (process, status) in [(unread.id(), 1), (filed.id(), 0)] {
+        stand.docker(&format!("case $1 in ps) echo 1 ;; inspect) echo {process} ;; esac"));
+        for (shell, output) in stand.run(&text, &["web", "a line"], "") {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status, status, "{shell}: {output:?}");
+            assert_eq!(
+                said.contains("the standard output of web takes no line"),
+                status == 1,
+                "{shell}: {said}"
+            );
+        }
+    }
+    for child in [&mut unread, &mut filed] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(std::fs::read_to_string(stand.path("file")).unwrap(), "before\na line\na line\n");
+}

@@ -331,9 +331,15 @@ verb_role() { # SERVICE [back]
 		code=2
 		if [ "$state" = running ]; then
 			if [ "${2:-}" != back ]; then { : >"$records/activation/role.$1" && sync; } || { failed disk "cannot write $records"; return 1; }; fi
-			code=0
-			cat "$run/role@$1/verifier" "$records/releases/$release/files/$sql" |
-				docker_ exec -i "$in_container" psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v "role=$role" 					-U "$superuser" -d "$database" -f - >"$control/role" 2>&1 || code=$?
+			# The verifier is a secret; psql does not quote it, and if it did it would stand in no file.
+			{
+				code=0
+				cat "$run/role@$1/verifier" "$records/releases/$release/files/$sql" |
+					docker_ exec -i "$in_container" psql -X -q -A -t -v ON_ERROR_STOP=1 -v VERBOSITY=terse -v "role=$role" \
+						-U "$superuser" -d "$database" -f - 2>&1 || code=$?
+				echo "$code" >"$control/told"
+			} | grep -v SCRAM-SHA-256 >"$control/role" || :
+			code=$(cat "$control/told" 2>/dev/null || echo 1)
 		else
 			echo "the container $in_container is $state" >"$control/role"
 		fi
@@ -342,11 +348,10 @@ verb_role() { # SERVICE [back]
 		if [ "$code" -ne 2 ] || [ "$tries" -ge 30 ]; then break; fi
 		sleep 1
 	done
-	# The verifier is a secret; psql does not quote it, and if it did it would go no further.
-	grep -v SCRAM-SHA-256 "$control/role" >"$control/role.said" || :
-	rm -f "$control/role"
-	say_lines output "$1" <"$control/role.said"
-	[ "$code" -eq 0 ] || failed role "$1: the password of role $role cannot be set in $database of $in_container: $(tail -n 1 "$control/role.said")"
+	say_lines output "$1" <"$control/role"
+	last=$(tail -n 1 "$control/role")
+	rm -f "$control/role" "$control/told"
+	[ "$code" -eq 0 ] || failed role "$1: the password of role $role cannot be set in $database of $in_container: $last"
 }
 
 # Whether each service has a container of this release, whatever it does.
@@ -389,13 +394,19 @@ verb_tell() { # SERVICE FILE-COMMAND-ARGUMENTS, separated by tabs
 	set +f
 	secret=$run/$told/$1
 	shift
-	if docker_ exec -i "$container" "$@" <"$secret" >"$control/tell" 2>&1; then
+	# Whatever it prints, the secret is not passed on, and stands in no file.
+	{
+		code=0
+		docker_ exec -i "$container" "$@" <"$secret" 2>&1 || code=$?
+		echo "$code" >"$control/told"
+	} | grep -v -F -f "$secret" | tail -n 15 >"$control/tell" || :
+	code=$(cat "$control/told" 2>/dev/null || echo 1)
+	[ "$code" -eq 0 ] || say_lines output "$told" <"$control/tell"
+	rm -f "$control/tell" "$control/told"
+	if [ "$code" -eq 0 ]; then
 		say progress "$told" "took its changed secret ${secret##*/}"
 		return 0
 	fi
-	# Whatever it printed, the secret is not passed on.
-	grep -v -F -f "$secret" "$control/tell" | tail -n 15 | say_lines output "$told"
-	rm -f "$control/tell"
 	failed tell "$told: its command for the changed secret ${secret##*/} failed"
 }
 
