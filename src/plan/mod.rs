@@ -14,6 +14,8 @@ mod fits;
 mod labels;
 mod make;
 mod manifest;
+#[cfg(test)]
+mod model_tests;
 mod networks;
 mod owner;
 mod panels;

@@ -49,7 +49,7 @@ pub(super) fn release(sketches: &[Sketch]) -> Release {
             name: name.clone(),
             image: format!("example/{name}:1"),
             container: format!("p-{name}-1"),
-            definition: digest(name.as_bytes()),
+            definition: digest(format!("{name} {:?}", sketch.depends_on).as_bytes()),
             uid: 1000,
             gid: Some(1001),
             secrets: sketch

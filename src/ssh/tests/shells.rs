@@ -3,6 +3,9 @@
 use std::io::Write as _;
 use std::process::{Command as Process, Stdio};
 
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
 use crate::ssh::Command;
 
 /// Shell, how it is started with a line, and Debian's package.
@@ -80,4 +83,76 @@ fn a_host_without_base64_is_an_error_and_not_an_empty_success() {
     let line = Command::script("echo no").line(true).unwrap().replace("base64 -d", "no-such-program -d");
     let status = Process::new("sh").args(["-c", &line]).stderr(Stdio::null()).status().unwrap();
     assert_eq!(status.code(), Some(127));
+}
+
+/// Any bytes that a command line can carry, and what shells read in a way of their own.
+fn argument() -> impl Strategy<Value = Vec<u8>> {
+    let special = vec![
+        "$(touch ran)",
+        "`touch ran`",
+        ";touch ran;",
+        "|touch ran",
+        "&& touch ran\n",
+        "'",
+        "\"",
+        "\\",
+        "$IFS",
+        "${x:=y}",
+        "*",
+        "~",
+        "!!",
+        "-n",
+        "--",
+        "\n\n",
+        " ",
+        "\t",
+        "#",
+        "%s%n",
+        "\r",
+    ];
+    let part = prop_oneof![
+        prop::sample::select(special).prop_map(|part| part.as_bytes().to_vec()),
+        prop::collection::vec(1..=255_u8, 0..12),
+    ];
+    prop::collection::vec(part, 0..4).prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        rng_seed: RngSeed::Fixed(13), cases: 48, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn any_bytes_reach_a_script_unchanged_and_execute_nothing(
+        args in prop::collection::vec(argument(), 0..5), input in prop::collection::vec(any::<u8>(), 1..64)
+    ) {
+        let mut command = Command::script("printf '%s\\0' \"$#\" \"$@\"\ncat\nls -A >&2\n");
+        let mut expected = format!("{}\0", args.len()).into_bytes();
+        for arg in &args {
+            command = command.arg(arg);
+            expected.extend_from_slice(arg);
+            expected.push(0);
+        }
+        expected.extend_from_slice(&input);
+        let line = command.line(true).unwrap();
+        // The login shell, and the shell that runs the script.
+        for shell in [["dash", "-c"], ["bash", "-c"]] {
+            for run_by in ["dash", "busybox sh"] {
+                let folder = tempfile::tempdir().unwrap();
+                let mut child = Process::new(shell[0])
+                    .args(&shell[1..])
+                    .arg(line.replace("/bin/sh", run_by))
+                    .current_dir(folder.path())
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap();
+                child.stdin.take().unwrap().write_all(&input).unwrap();
+                let output = child.wait_with_output().unwrap();
+                prop_assert_eq!(&output.stdout, &expected, "{} {}", shell[0], run_by);
+                prop_assert_eq!(&*output.stderr, b"", "{} {}: something was made, or said", shell[0], run_by);
+            }
+        }
+    }
 }
