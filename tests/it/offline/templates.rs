@@ -96,7 +96,7 @@ fn yaml_that_renders_broken_is_refused() {
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "rule_files:", "global: {}\nrule_files:"), @r"
     error: failed to load test
 
-      stack/monitoring/prometheus/prometheus.yml (rendered):8:1: `global` stands here a second time
+      stack/monitoring/prometheus/prometheus.yml (rendered):15:1: `global` stands here a second time
         | global: {}
         | ^
         hint: It is already set in line 1: keep one of the two.
@@ -189,7 +189,7 @@ fn a_rule_pattern_that_matches_no_file_is_refused() {
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "alerts/*.yml", "alert/*.yml"), @r"
     error: failed to load test
 
-      prometheus/prometheus.yml (rendered):9:5: `alert/*.yml` matches no file of the stack
+      prometheus/prometheus.yml (rendered):16:5: `alert/*.yml` matches no file of the stack
         |   - alert/*.yml
         |     ^
         hint: Prometheus would start without these rules and not call that an error: correct the pattern or the mount.
@@ -197,7 +197,7 @@ fn a_rule_pattern_that_matches_no_file_is_refused() {
     assert_snapshot!(with("prometheus/prometheus.yml.tera", "alerts/*.yml", "/etc/alerts/*.yml"), @r"
     error: failed to load test
 
-      prometheus/prometheus.yml (rendered):9:5: `/etc/alerts/*.yml` is in no folder that the service mounts
+      prometheus/prometheus.yml (rendered):16:5: `/etc/alerts/*.yml` is in no folder that the service mounts
         |   - /etc/alerts/*.yml
         |     ^
         hint: Prometheus would start without these rules and not call that an error: correct the pattern or the mount.
