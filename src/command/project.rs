@@ -142,6 +142,10 @@ impl Gathered {
         if let Some(release) = &release {
             if let Some(secrets) = &secrets {
                 problems.extend(secret_problems(name, release, secrets));
+                // A deploy encrypts nothing to the list; that it cannot be read, `secrets check` says.
+                if opening == Opening::WithAKey {
+                    problems.extend(listed_anew(root, name, secrets).unwrap_or_default());
+                }
             }
             match plan::checks(release) {
                 Ok(found) => checks = found,
@@ -334,6 +338,23 @@ pub(super) fn collect<T>(problems: &mut Vec<Problem>, result: Result<T>) -> Resu
         }
         Err(error) => Err(error),
     }
+}
+
+/// Who was added to or taken off the list of recipients since the secrets were last written.
+///
+/// # Errors
+/// Usage: the list cannot be read.
+pub(super) fn listed_anew(root: &Path, environment: &str, secrets: &Secrets) -> Result<Vec<Problem>> {
+    if !secrets::exists(root, environment) {
+        return Ok(Vec::new());
+    }
+    let recipients = secrets::Recipients::load(root, environment)?;
+    let place = || Place::file(format!("secrets/{environment}.yml.age"));
+    let hint = format!(
+        "Where that is meant: `provision secrets rekey {environment}`, which asks. Else take the list from git again."
+    );
+    let found = secrets.listed_anew(&recipients).into_iter();
+    Ok(found.map(|what| Problem::new(place(), what, hint.clone())).collect())
 }
 
 /// What is to be said of secrets that are in order.

@@ -71,6 +71,9 @@ pub enum SecretsCommand {
     Rekey {
         /// Only this environment
         environment: Option<String>,
+        /// Take the lists as they are now without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// Show and change who can open the secrets
     #[command(subcommand)]
@@ -157,7 +160,7 @@ impl SecretsCommand {
             }
             Self::Unset { environment, name } => values::unset(around, environment, name),
             Self::Check { environment } => check::run(around, environment.as_deref()),
-            Self::Rekey { environment } => recipients::rekey(around, environment.as_deref()),
+            Self::Rekey { environment, yes } => recipients::rekey(around, environment.as_deref(), *yes),
             Self::Recipients(command) => command.run(around),
             Self::Import { ansible_vault, vault_password_file, force, environment } => {
                 import::run(around, ansible_vault, vault_password_file.as_deref(), *force, environment)

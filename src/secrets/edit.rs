@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 use super::document::{self, Document};
 use super::file::SecretsFile;
 use super::identity::Identity;
+use super::recipients::Recipients;
 use super::workspace::Workspace;
-use super::{open, save};
+use super::{agreed, open, save};
 use crate::child;
 use crate::error::{Error, Kind, Result};
 use crate::text;
@@ -111,6 +112,9 @@ impl Edit<'_> {
         };
         // A file with mistakes can be opened, since this is where they are corrected.
         let former = document::parse(file.label(), &start).ok();
+        if let (Some(_), Some(former)) = (&before, &former) {
+            agreed::check(former, &recipients, &file)?;
+        }
         let lacks_ours = before.is_some() && former.as_ref().is_some_and(|document| !document.is_complete());
 
         let workspace = Workspace::create()?;
@@ -131,7 +135,7 @@ impl Edit<'_> {
             if text.as_slice() == start.as_bytes() && !lacks_ours {
                 return Ok(Edited::Unchanged);
             }
-            match read(&file, &text, former.as_ref()) {
+            match read(&file, &text, former.as_ref(), &recipients) {
                 Ok(text) => break text,
                 Err(error) => {
                     signals.forget_interrupts().await;
@@ -207,14 +211,19 @@ async fn stop(mut editor: Child, doing: &str) -> Error {
 }
 
 /// What the editor left, validated and completed.
-fn read(file: &SecretsFile, bytes: &[u8], former: Option<&Document>) -> Result<Zeroizing<String>> {
+fn read(
+    file: &SecretsFile,
+    bytes: &[u8],
+    former: Option<&Document>,
+    recipients: &Recipients,
+) -> Result<Zeroizing<String>> {
     let doing = format!("read what you wrote for {}", file.label());
     let text = text::decode(bytes).map_err(|unreadable| Error::usage(&*doing).cause(unreadable.what()))?;
     if text.trim().is_empty() {
         return Err(Error::usage(doing).cause("it is empty"));
     }
     document::parse(file.label(), text).map_err(|problems| Error::problems(doing, problems))?;
-    save::complete(file, text, former)
+    save::complete(file, text, former, recipients)
 }
 
 /// The signals that would otherwise end us with the plain text still in memory's file system.

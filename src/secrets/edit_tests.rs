@@ -141,7 +141,7 @@ async fn a_mistake_opens_the_editor_again_where_somebody_says_so() {
     };
     assert_eq!(desk.edit(script, &mut again).await.unwrap(), Edited::Saved);
     assert_snapshot!(asked.join("\n"), @r"
-    [Usage] read what you wrote for secrets/prod.yml.age; secrets/prod.yml.age (decrypted):6:1: a name that does not start with a letter a-z
+    [Usage] read what you wrote for secrets/prod.yml.age; secrets/prod.yml.age (decrypted):8:1: a name that does not start with a letter a-z
     → A name is lower-case letters, digits and `_`, and begins with a letter.
     ");
     assert!(desk.text().ends_with("c: 1\n"));
@@ -156,7 +156,7 @@ async fn what_goes_wrong_keeps_the_old_file() {
     → The old file was kept. $VISUAL or $EDITOR names the editor to use.
     ");
     assert_snapshot!(desk.refused(&format!("{NOTE}; echo 'a: 1' >> \"$1\"")).await, @r"
-    [Usage] read what you wrote for secrets/prod.yml.age; secrets/prod.yml.age (decrypted):6:1: a second value for `a`
+    [Usage] read what you wrote for secrets/prod.yml.age; secrets/prod.yml.age (decrypted):8:1: a second value for `a`
     → Nothing was saved; the old file was kept.
     → Remove one of the two.
     ");

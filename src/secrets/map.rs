@@ -11,8 +11,9 @@ use zeroize::Zeroizing;
 
 use super::document::Document;
 use super::identity::Identity;
-use super::name::{ENVIRONMENT, FINGERPRINT_KEY};
-use super::{document, file, open};
+use super::name::{ENVIRONMENT, FINGERPRINT_KEY, RECIPIENTS};
+use super::recipients::Recipients;
+use super::{agreed, document, file, open};
 use crate::error::{Error, Result};
 
 /// The secrets of one environment: names and values, in memory only and overwritten when dropped.
@@ -23,6 +24,7 @@ pub struct Secrets {
     values: BTreeMap<String, SecretString>,
     fingerprint_key: Option<Zeroizing<Vec<u8>>>,
     is_bound: bool,
+    listed: Option<String>,
     remark: Option<String>,
 }
 
@@ -70,6 +72,8 @@ impl Secrets {
                 secrets.fingerprint_key = Some(key);
             } else if entry.name == ENVIRONMENT {
                 secrets.is_bound = true;
+            } else if entry.name == RECIPIENTS {
+                secrets.listed = Some(entry.value.expose_secret().to_owned());
             } else {
                 secrets.values.insert(entry.name, entry.value);
             }
@@ -88,6 +92,13 @@ impl Secrets {
     #[must_use]
     pub fn is_bound(&self) -> bool {
         self.is_bound
+    }
+
+    /// How `recipients` differ from those for whom the file was last written, a lower-case fragment for each key.
+    #[must_use]
+    pub fn listed_anew(&self, recipients: &Recipients) -> Vec<String> {
+        let found = self.listed.as_deref().map(|listed| agreed::differences(listed, recipients));
+        found.into_iter().flatten().map(|(_, what)| what).collect()
     }
 
     /// The value of `name`. Reserved entries are not found.
@@ -122,6 +133,7 @@ impl Secrets {
             values: pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect(),
             fingerprint_key: Some(Zeroizing::new(vec![7; 32])),
             is_bound: true,
+            listed: None,
             remark: None,
         }
     }

@@ -5,6 +5,7 @@
 //! `docs/secrets.md` has the model. In a release a secret is a placeholder ([`token`]); values are put in only
 //! while the bundle for one host is built, which is then encrypted to that host ([`seal_to_host`]).
 
+mod agreed;
 mod bound;
 mod document;
 mod edit;
@@ -48,7 +49,7 @@ pub(crate) use passphrase::ask;
 pub use process::harden_process;
 pub use recipients::Recipients;
 pub use redact::Redactor;
-pub use rekey::{outdated, rekey};
+pub use rekey::{listed_anew, outdated, rekey};
 pub use roster::{Listed, Roster};
 pub use scram::scram_verifier;
 pub use seal::seal_to_host;

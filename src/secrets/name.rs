@@ -12,8 +12,11 @@ pub(super) const FINGERPRINT_KEY: &str = "_fingerprint_key";
 /// The reserved entry that says whose secrets a file holds.
 pub(super) const ENVIRONMENT: &str = "_environment";
 
+/// The reserved entry that says for whom a file was last written.
+pub(super) const RECIPIENTS: &str = "_recipients";
+
 /// All names that belong to provision.
-pub(super) const RESERVED: [&str; 2] = [FINGERPRINT_KEY, ENVIRONMENT];
+pub(super) const RESERVED: [&str; 3] = [FINGERPRINT_KEY, ENVIRONMENT, RECIPIENTS];
 
 /// The name of a secret: `[a-z][a-z0-9_]*`, at most 64 characters. Names that start with `_` belong to
 /// provision and are not names that a user can give.

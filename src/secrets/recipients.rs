@@ -27,6 +27,7 @@ pub(super) fn own_list(environment: &str) -> String {
 
 struct Recipient {
     line: String,
+    comment: String,
     key: Box<dyn age::Recipient + Send + Sync>,
 }
 
@@ -105,6 +106,14 @@ impl Recipients {
         self.keys.iter().map(|key| key.line.as_str())
     }
 
+    /// The same, each with what stands behind it in the list.
+    pub(super) fn described(&self) -> impl Iterator<Item = String> {
+        self.keys.iter().map(|key| match key.comment.as_str() {
+            "" => key.line.clone(),
+            comment => format!("{} # {comment}", key.line),
+        })
+    }
+
     /// Whether this public key is one of them; a comment after it does not matter.
     #[must_use]
     pub fn contains(&self, line: &str) -> bool {
@@ -166,7 +175,11 @@ fn parse_line(line: &str) -> std::result::Result<Recipient, (String, String)> {
     if line.starts_with("age1") {
         let word = line.split_whitespace().next().unwrap_or_default();
         return match word.parse::<age::x25519::Recipient>() {
-            Ok(key) => Ok(Recipient { line: key.to_string(), key: Box::new(key) }),
+            Ok(key) => Ok(Recipient {
+                line: key.to_string(),
+                comment: comment_of(line).to_owned(),
+                key: Box::new(key),
+            }),
             Err(_) if word.matches('1').count() > 1 => Err((
                 "a key of an age plugin, or a mistyped one".to_owned(),
                 "Only plain X25519 keys (age1 and 58 characters) and SSH keys are supported.".to_owned(),
@@ -185,7 +198,7 @@ fn parse_line(line: &str) -> std::result::Result<Recipient, (String, String)> {
         ));
     }
     let key = ssh_recipient(line)?;
-    Ok(Recipient { line: key.to_string(), key: Box::new(key) })
+    Ok(Recipient { line: key.to_string(), comment: comment_of(line).to_owned(), key: Box::new(key) })
 }
 
 /// An SSH public key line as a recipient, or what is wrong with it and what to do.

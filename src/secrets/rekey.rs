@@ -6,7 +6,7 @@ use super::file::{self, SecretsFile};
 use super::identity::Identity;
 use super::recipients::Recipients;
 use super::replace::{self, Change};
-use super::{document, open, save};
+use super::{agreed, document, open, save};
 use crate::error::{Error, Place, Problem, Result};
 
 /// Encrypts the secrets of all environments again, or of `only` one, each to its recipients, with the same values.
@@ -67,10 +67,26 @@ fn one(
     save::includes(&recipients, file, identity)?;
     // A text with mistakes is for `edit` to put right; whom it is encrypted to is another matter.
     let text = match document::parse(file.label(), &text) {
-        Ok(_) => save::complete(file, &text, None)?,
+        Ok(_) => save::complete(file, &text, None, &recipients)?,
         Err(_) => text,
     };
     Ok(file.change(Some(&before), recipients.encrypt(text.as_bytes())?))
+}
+
+/// What a [`rekey`] of the same environments would change in whom they are encrypted to, a lower-case fragment for each
+/// key. A file that cannot be read has none: the rekey says what is wrong with it.
+#[must_use]
+pub fn listed_anew(root: &Path, only: Option<&str>, identity: &Identity) -> Vec<String> {
+    let environments = only.map_or_else(|| file::environments(root), |name| vec![name.to_owned()]);
+    let of = |environment: &String| {
+        let file = SecretsFile::new(root, environment).ok()?;
+        let (_, text) = open::read(&file, identity).ok()?;
+        let document = document::parse(file.label(), &text).ok()?;
+        let recipients = Recipients::load(root, environment).ok()?;
+        let found = agreed::differences_of(&document, &recipients);
+        Some(found.into_iter().map(move |(_, what)| format!("{}: {what}", file.label())))
+    };
+    environments.iter().filter_map(of).flatten().collect()
 }
 
 /// How the file of an environment is encrypted to others than its list has, a lower-case fragment; `None` where it

@@ -6,7 +6,7 @@ use super::file::{self, SecretsFile};
 use super::identity::Identity;
 use super::recipients::{self, Recipients, SHARED};
 use super::replace::{self, Change};
-use super::{document, open, rekey};
+use super::{agreed, document, open, rekey};
 use crate::error::{Error, Result};
 use crate::text;
 
@@ -170,7 +170,17 @@ impl<'a> Roster<'a> {
             for name in &self.environments {
                 let file = SecretsFile::new(self.root, name)?;
                 let (_, plain) = open::read(&file, &identity)?;
-                let names = document::parse(file.label(), &plain)
+                let document = document::parse(file.label(), &plain).ok();
+                if let Some(document) = &document {
+                    // The one change that was asked for, and no other that waited in the list.
+                    let wanted = Recipients::parse(&self.label, text)?;
+                    let mut others = agreed::differences_of(document, &wanted);
+                    others.retain(|(other, _)| *other != key);
+                    if !others.is_empty() {
+                        return Err(agreed::refusal(&file, others.into_iter().map(|(_, what)| what)));
+                    }
+                }
+                let names = document
                     .map(|document| document.names().map(str::to_owned).collect())
                     .unwrap_or_default();
                 environments.push((name.clone(), names));

@@ -1,13 +1,14 @@
 //! Text → encrypted file: the one way in which a secrets file is written.
 
+use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 use super::document::{self, Document};
 use super::file::SecretsFile;
 use super::identity::Identity;
-use super::name::{ENVIRONMENT, FINGERPRINT_KEY};
+use super::name::{ENVIRONMENT, FINGERPRINT_KEY, RECIPIENTS};
 use super::recipients::Recipients;
-use super::{bound, generate, rewrite};
+use super::{agreed, bound, generate, rewrite};
 use crate::error::{Error, Result};
 
 /// What stands above the key in the file.
@@ -39,8 +40,8 @@ pub(super) fn includes(recipients: &Recipients, file: &SecretsFile, identity: &I
         .hint(format!("Add this line to it: {}", ours.first().map_or("", String::as_str))))
 }
 
-/// `text` with provision's own entries: the fingerprint key (its own, else that of `former`, else a new one), and
-/// whose file it is.
+/// `text` with provision's own entries: the fingerprint key (its own, else that of `former`, else a new one), whose
+/// file it is, and for whom it is written.
 ///
 /// # Errors
 /// Usage: the text has mistakes, or says that it is another environment's.
@@ -48,6 +49,7 @@ pub(super) fn complete(
     file: &SecretsFile,
     text: &str,
     former: Option<&Document>,
+    recipients: &Recipients,
 ) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(text.to_owned());
     let mut document = read(file, &text)?;
@@ -61,6 +63,11 @@ pub(super) fn complete(
     }
     if document.get(ENVIRONMENT).is_none() {
         text = rewrite::with_value(&text, &document, ENVIRONMENT, &file.environment().into(), bound::COMMENT);
+        document = read(file, &text)?;
+    }
+    let listed = agreed::entry(recipients);
+    if document.get(RECIPIENTS).is_none_or(|value| value.expose_secret() != listed) {
+        text = rewrite::with_value(&text, &document, RECIPIENTS, &listed.into(), agreed::COMMENT);
     }
     Ok(text)
 }

@@ -9,7 +9,7 @@ use super::document::Document;
 use super::file::SecretsFile;
 use super::identity::Identity;
 use super::name::SecretName;
-use super::{open, rewrite, save};
+use super::{agreed, open, rewrite, save};
 use crate::error::{Error, Result};
 
 /// Gives the secret `name` of `environment` a value and encrypts the file again; makes the file where there is
@@ -68,7 +68,8 @@ pub(super) fn rewritten(
         None => Zeroizing::new(String::new()),
     };
     let document = save::read(file, &text)?;
-    let text = save::complete(file, &change(&text, &document)?, Some(&document))?;
+    agreed::check(&document, &recipients, file)?;
+    let text = save::complete(file, &change(&text, &document)?, Some(&document), &recipients)?;
     file.replace(before.as_deref(), &recipients.encrypt(text.as_bytes())?)
 }
 

@@ -7,6 +7,7 @@ mod choices;
 mod ci;
 mod compose;
 mod dashboards;
+mod documents;
 mod inventory;
 mod isolation;
 mod output;

@@ -41,13 +41,17 @@ pub(super) fn run(around: &Around<'_>, environment: Option<&str>) -> Result<Said
 fn one(around: &Around<'_>, name: &str, identity: &Identity) -> Result<(String, Vec<Problem>)> {
     let secrets = Secrets::load(around.root, name, identity)?;
     let mut problems = Vec::new();
-    if let Some(what) = secrets::outdated(around.root, name)? {
+    let anew = project::listed_anew(around.root, name, &secrets)?;
+    if anew.is_empty()
+        && let Some(what) = secrets::outdated(around.root, name)?
+    {
         problems.push(Problem::new(
             Place::file(format!("secrets/{name}.yml.age")),
             what,
             "`provision secrets rekey` encrypts it to those who are on the list.",
         ));
     }
+    problems.extend(anew);
     // A stack that has mistakes of its own is `provision check`'s matter.
     let release = Environment::load(around.root, name).and_then(|environment| stack::load(&environment)).ok();
     let mut remark = project::remark(name, &secrets);

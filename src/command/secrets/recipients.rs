@@ -3,7 +3,8 @@
 use clap::Subcommand;
 
 use super::{Around, Said};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::report::Output;
 use crate::secrets::{self, Identity, Listed, Roster};
 
 /// Show and change who can open the secrets
@@ -101,8 +102,18 @@ fn to_change(listed: &Listed) -> String {
     text
 }
 
-pub(super) fn rekey(around: &Around<'_>, only: Option<&str>) -> Result<Said> {
-    let environments = secrets::rekey(around.root, only, &Identity::find(around.identity)?)?;
+pub(super) fn rekey(around: &Around<'_>, only: Option<&str>, yes: bool) -> Result<Said> {
+    let identity = Identity::find(around.identity)?;
+    let changed = secrets::listed_anew(around.root, only, &identity);
+    if !yes && !changed.is_empty() {
+        let question = format!("{}\nEncrypt to those who are on the list now? [y/N] ", changed.join("\n"));
+        if !Output::ask(&question).is_some_and(|answer| answer.trim().eq_ignore_ascii_case("y")) {
+            return Err(changed.into_iter().fold(Error::usage("encrypt the secrets again"), Error::cause).hint(
+                "Nothing was changed. Where that is meant and there is no terminal to ask on: `provision secrets rekey --yes`.",
+            ));
+        }
+    }
+    let environments = secrets::rekey(around.root, only, &identity)?;
     let files: Vec<String> = environments.iter().map(|name| format!("secrets/{name}.yml.age")).collect();
     Ok(Said::Text(format!("Encrypted again: {}.", files.join(", "))))
 }
