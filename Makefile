@@ -1,6 +1,6 @@
 # Two commands for a fresh machine: make demo, make test. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab programs lab-images packages lint audit test test-lab test-others test-all bench build
+.PHONY: help demo demo-down lab programs lab-images packages lint audit sbom test test-lab test-others test-all bench build
 
 CARGO ?= cargo
 LAB := tests/lab/lab.sh
@@ -40,6 +40,9 @@ lint: packages ## Formatting, clippy, shellcheck, actionlint, what the program i
 
 audit: packages ## Known weaknesses of dependencies; fetches the database of rustsec.org
 	tests/supply-chain.sh advisories
+
+sbom: ## target/provision.cdx.json: what the program is made of, in CycloneDX
+	tests/supply-chain.sh sbom
 
 # The tests of the lab have one VPS between them and wait most of their time: clippy and all others run beside them.
 test: packages ## All tests, the lab included, and lint
