@@ -9,10 +9,10 @@ use super::reach::{self, Clock, OverSsh, Reached};
 use super::returned;
 use crate::error::{Error, Kind, Result};
 use crate::event::{self, Event, Stage};
-use crate::host::{self, Activation, Answer, Ended, Order};
+use crate::host::{self, Activation, Answer, Ended, Order, Span};
 use crate::inventory::Host;
 use crate::plan::check::Finding;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Step};
 use crate::ssh::{Options, Session};
 use crate::verify::Connections;
 
@@ -45,6 +45,14 @@ impl Activate<'_> {
         self.host.name.to_string()
     }
 
+    /// How long the host may take for `plan`, by its own limits.
+    fn span(&self, plan: &Plan) -> Span {
+        let steps = plan.forward.iter().chain(&plan.back);
+        let pulls = steps.filter(|step| matches!(step, Step::Pull { .. })).count();
+        let patience = self.loaded.release.services.values().map(|service| service.patience).sum();
+        Span::of(&self.loaded.environment, pulls, Duration::from_secs(patience))
+    }
+
     /// Sends the release, follows its activation, proves and confirms it.
     ///
     /// The connections that `reached` has must be to containers that stay.
@@ -70,6 +78,7 @@ impl Activate<'_> {
             host: self.host,
             actor: self.actor.clone(),
             nonce: hex::encode(rand::random::<[u8; 8]>()),
+            span: self.span(plan),
         };
         let patience =
             self.loaded.environment.deploy.verify_timeout + self.loaded.environment.deploy.confirm_timeout;
@@ -208,6 +217,8 @@ impl Activate<'_> {
                 Ok(None) if told => {}
                 Ok(Some(ended)) if told => return Err(stopped(&ended)),
                 Ok(ended) => return Ok(ended),
+                // What it says is of no use any more, over whichever connection.
+                Err(error) if error.kind() == Kind::Stuck => return Err(error),
                 Err(error) => self.reconnect(link, activation, order, &error).await?,
             }
         }

@@ -176,13 +176,22 @@ pub(super) async fn each<T>(
     Ok(code)
 }
 
+/// How long git may take; a hook of its own may hang.
+const GIT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
 /// Who deploys, from where and from which commit: a JSON object for the host's audit log.
 async fn actor(root: PathBuf, command: String) -> String {
     let git = async |arguments: &[&str]| {
         let mut command = crate::child::command("git");
         command.args(arguments).current_dir(&root);
-        let output = command.stderr(std::process::Stdio::null()).output().await.ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        match crate::child::output(command, GIT_TIMEOUT).await {
+            Ok(output) if output.status.success() => {
+                Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+            }
+            // What it lists are changes.
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => Some("more".to_owned()),
+            _ => None,
+        }
     };
     // What makes a release: a commit says nothing of it where these are not as it has them.
     let status = ["status", "--porcelain", "--untracked-files=all", "--", "inventory", "stack", "secrets"];

@@ -1,8 +1,9 @@
 //! `provision logs`: what a service says on its host.
 
 use super::{Context, hosts, reach};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::host;
+use crate::inventory::Host;
 use crate::outcome::ExitCode;
 use crate::ssh::Line;
 use crate::yaml::suggestion;
@@ -34,13 +35,20 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
             host::logs(&session, host, &loaded.environment, wanted.service, wanted.lines, wanted.follow)
                 .await?;
         let mut complaint = String::new();
+        let mut shown = 0;
         loop {
             let line = tokio::select! {
                 line = lines.next() => line?,
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::Ok),
             };
             match line {
-                Some(Line::Out(line)) => context.output.line(&line),
+                Some(Line::Out(_)) if !wanted.follow && shown >= most(wanted.lines) => {
+                    return Err(too_many(host, wanted));
+                }
+                Some(Line::Out(line)) => {
+                    shown += 1;
+                    context.output.line(&line);
+                }
                 // What the service says comes on stdout; this is about it.
                 Some(Line::Err(line)) => complaint = line,
                 None => break,
@@ -50,4 +58,21 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
         session.close().await;
     }
     Ok(ExitCode::Ok)
+}
+
+/// How many lines a log of so many may have: one above 64 KiB comes in parts.
+fn most(lines: u32) -> u64 {
+    u64::from(lines) * 2 + 1000
+}
+
+/// The error of a host that sends more than it was asked for.
+fn too_many(host: &Host, wanted: &Wanted<'_>) -> Error {
+    Error::new(Kind::Failed, format!("show the log of {}", wanted.service))
+        .host(host.name.to_string())
+        .cause(format!("{} lines were asked for, and the host sends more than {}", wanted.lines, most(wanted.lines)))
+        .hint(format!(
+            "What answers may not be what it should be. On the host, `docker logs --tail {}` shows what it is; with \
+             `--follow` it is read until Ctrl-C.",
+            wanted.lines
+        ))
 }

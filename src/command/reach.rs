@@ -246,6 +246,10 @@ const MOST_LOGS: usize = 3;
 const LOG_LINES: usize = 10;
 /// In how many lines the cause of a reload that failed is looked for.
 const RELOAD_LINES: usize = 200;
+/// How many lines are taken and how long they are waited for: a long line comes in parts, and a host may send more than
+/// was asked for.
+const MOST_LINES: usize = 2000;
+const LAST_WORDS: Duration = Duration::from_secs(30);
 /// So many characters of a line are shown.
 const LONGEST_LINE: usize = 400;
 
@@ -274,10 +278,17 @@ pub(super) async fn explain(
             continue;
         };
         let mut said = Vec::new();
-        while let Ok(Some(Line::Out(line) | Line::Err(line))) = lines.next().await {
-            said.push(cut(&line));
-        }
-        if said.is_empty() || !matches!(lines.status().await, Ok(0)) {
+        let read = async {
+            while let Ok(Some(Line::Out(line) | Line::Err(line))) = lines.next().await {
+                said.push(cut(&line));
+                if said.len() > MOST_LINES {
+                    return false;
+                }
+            }
+            matches!(lines.status().await, Ok(0))
+        };
+        // What comes late, or is more than was asked for, is no explanation.
+        if !tokio::time::timeout(LAST_WORDS, read).await.unwrap_or(false) || said.is_empty() {
             continue;
         }
         if let Some(cause) = reload::cause(&said).filter(|_| has_failed) {

@@ -1,7 +1,7 @@
 //! Sends a release to a host, follows its activation, and answers it.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -12,6 +12,43 @@ use crate::event::{self, Event};
 use crate::inventory::{Environment, Host};
 use crate::plan::{Bundle, Plan};
 use crate::ssh::{Line, Lines, Session};
+
+/// The most that the log of an activation has, in lines and in bytes. Fifty services that are pulled, made anew and gone
+/// back from make some thousand lines.
+const MOST_LINES: u64 = 50_000;
+const MOST_BYTES: usize = 8 * 1024 * 1024;
+
+/// The most of what stands beside the log that is kept, in bytes: its end is shown.
+const MOST_COMPLAINTS: usize = 4096;
+
+/// How long the host may say nothing beyond the longest step of an activation, and how long all of it may take beyond
+/// the sum of its steps: for what has no limit of its own there.
+const SILENCE_SPARE: Duration = Duration::from_secs(300);
+const LONGEST_SPARE: Duration = Duration::from_secs(1800);
+
+/// How long an activation may take, as its host's own limits say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// How long it may say nothing.
+    pub silence: Duration,
+    /// How long it may take in all, the way back included.
+    pub longest: Duration,
+}
+
+impl Span {
+    /// That of a plan which pulls so many images, and whose services become well within `patience` together.
+    #[must_use]
+    pub fn of(environment: &Environment, pulls: usize, patience: Duration) -> Self {
+        let deploy = &environment.deploy;
+        let confirm = deploy.verify_timeout + deploy.confirm_timeout;
+        let up = patience + deploy.settle;
+        let pulls = deploy.pull_timeout * u32::try_from(pulls).unwrap_or(u32::MAX);
+        Self {
+            silence: deploy.pull_timeout.max(up).max(confirm) + SILENCE_SPARE,
+            longest: pulls + up * 2 + confirm + LONGEST_SPARE,
+        }
+    }
+}
 
 /// What an activation needs beside plan and bundle.
 #[derive(Debug, Clone)]
@@ -24,6 +61,8 @@ pub struct Order<'a> {
     pub actor: String,
     /// A word that is this deploy's alone: hex digits.
     pub nonce: String,
+    /// How long it may take.
+    pub span: Span,
 }
 
 /// What to tell an activation that waits.
@@ -59,8 +98,12 @@ pub struct Activation {
     /// Whether the login was to become root by sudo.
     sudo: bool,
     lines: Lines,
-    /// How many lines of the log were read.
+    /// How many lines of the log were read, and how many bytes.
     read: u64,
+    bytes: usize,
+    /// How long it may say nothing, and when it must have ended.
+    span: Span,
+    until: tokio::time::Instant,
     begun: Option<Timestamp>,
     returning: Option<Instant>,
     errors: Vec<(String, String)>,
@@ -103,7 +146,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
         receive.kept(order.host, environment, &args)
     };
     let lines = session.stream(&command, bundle.archive).await?;
-    Ok(Activation::new(order.host, lines))
+    Ok(Activation::new(order.host, lines, order.span))
 }
 
 /// Gives the answer over `session`.
@@ -150,12 +193,15 @@ fn because(errors: &[(String, String)]) -> Option<String> {
 
 impl Activation {
     /// One whose log begins with the next line of `lines`.
-    pub(super) fn new(host: &Host, lines: Lines) -> Self {
+    pub(super) fn new(host: &Host, lines: Lines, span: Span) -> Self {
         Self {
             host: host.name.to_string(),
             sudo: host.sudo,
             lines,
             read: 0,
+            bytes: 0,
+            span,
+            until: tokio::time::Instant::now() + span.longest,
             begun: None,
             returning: None,
             errors: Vec::new(),
@@ -174,13 +220,17 @@ impl Activation {
     /// Follows until the host waits for an answer (`None`) or has ended.
     ///
     /// # Errors
-    /// When the session breaks; [`Activation::resume`] goes on over another one.
+    /// When the session breaks; [`Activation::resume`] goes on over another one. Stuck, when the host says nothing, or
+    /// goes on for longer or says more than an activation does: then nothing it says is of any use.
     pub async fn follow(&mut self, events: &event::Sender) -> Result<Option<Ended>> {
-        while let Some(line) = self.lines.next().await? {
+        while let Some(line) = self.next().await? {
             let line = match line {
                 Line::Out(line) => line,
                 Line::Err(line) => {
                     let _ = writeln!(self.complaints, "{line}");
+                    let from = self.complaints.len().saturating_sub(MOST_COMPLAINTS);
+                    let from = (from..).find(|at| self.complaints.is_char_boundary(*at)).unwrap_or_default();
+                    self.complaints.drain(..from);
                     continue;
                 }
             };
@@ -222,6 +272,39 @@ impl Activation {
             "the host's script ended early with exit status {status}: {}",
             self.complaints.trim()
         )))
+    }
+
+    /// The next line, within all limits.
+    async fn next(&mut self) -> Result<Option<Line>> {
+        use tokio::time::{Instant, timeout_at};
+        let silent = Instant::now() + self.span.silence;
+        let Ok(line) = timeout_at(silent.min(self.until), self.lines.next()).await else {
+            return Err(self.lost(&if Instant::now() < self.until {
+                format!("the host has said nothing for {} s", self.span.silence.as_secs())
+            } else {
+                format!("it has not ended after {} s", self.span.longest.as_secs())
+            }));
+        };
+        let line = line?;
+        if let Some(Line::Out(text) | Line::Err(text)) = &line {
+            self.bytes += text.len() + 1;
+        }
+        if self.bytes > MOST_BYTES {
+            return Err(self.lost(&format!("its log has more than {} MiB, which none has", MOST_BYTES >> 20)));
+        }
+        if self.read > MOST_LINES {
+            return Err(self.lost(&format!("its log has more than {MOST_LINES} lines, which none has")));
+        }
+        Ok(line)
+    }
+
+    /// The error of an activation that cannot be followed any more.
+    fn lost(&self, cause: &str) -> Error {
+        Error::new(Kind::Stuck, "follow the activation")
+            .host(self.host.clone())
+            .cause(cause)
+            .note("The host goes back by itself when it is not confirmed in time.")
+            .hint("`provision status` shows what it runs. What answers may not be what it should be: look at the host.")
     }
 
     /// Goes on over another session, from where the log was read to.

@@ -57,6 +57,9 @@ const CAUSES: [(&str, &str); 13] = [
     ),
 ];
 
+/// In so many bytes of what a login printed its cause is looked for.
+const LOOKED_AT: usize = 64 * 1024;
+
 /// Who asked.
 #[derive(Debug, Clone)]
 pub(super) struct Login {
@@ -76,7 +79,8 @@ impl Login {
 pub(super) fn broken(doing: &str, login: &Login, output: &Output) -> Error {
     let user = &login.user;
     let error = Error::new(Kind::Unreachable, doing);
-    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let begin = |bytes: &[u8]| String::from_utf8_lossy(&bytes[..bytes.len().min(LOOKED_AT)]).into_owned();
+    let (stdout, stderr) = (begin(&output.stdout), begin(&output.stderr));
     let all = format!("{stderr}\n{stdout}");
     let lower = all.to_lowercase();
     let words = |text: &str| quoted(text).unwrap_or_else(|| "nothing".to_owned());

@@ -77,7 +77,10 @@ pub async fn history(
     let Some(text) = text.strip_suffix("end\n") else {
         return Err(broken("read the audit log", &Login::of(session), &output).host(host.name.to_string()));
     };
-    Ok(text.lines().filter_map(record).collect())
+    let mut records: Vec<Record> = text.lines().filter_map(record).collect();
+    // No more than was asked for, whatever came.
+    records.drain(..records.len().saturating_sub(lines as usize));
+    Ok(records)
 }
 
 /// A line of the audit log.

@@ -51,10 +51,13 @@ impl Listening {
         if !on_host.all(|container| self.held.contains_key(&container.pid)) {
             return None;
         }
+        let mut holders: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
+        for (pid, inodes) in &self.held {
+            inodes.iter().for_each(|inode| holders.entry(*inode).or_default().push(*pid));
+        }
         let found = self.sockets.iter().filter(|socket| !is_v4_loopback(socket.ip)).filter_map(|socket| {
-            let holders = self.held.iter().filter(|(_, inodes)| inodes.contains(&socket.inode));
-            let pids: Vec<u32> = holders.map(|(pid, _)| *pid).collect();
-            (!pids.is_empty()).then(|| Socket { address: socket.address(), pids })
+            let pids = holders.get(&socket.inode)?.clone();
+            Some(Socket { address: socket.address(), pids })
         });
         Some(found.collect())
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::activation::Span;
 use super::history::Actor;
 use super::{Activation, scripts};
 use crate::error::Result;
@@ -42,7 +43,8 @@ pub async fn unlock(
 ) -> Result<Activation> {
     let command = scripts::command(scripts::UNLOCK, host, environment).arg(asker);
     let lines = session.stream(&command, Vec::new()).await?;
-    Ok(Activation::new(host, lines))
+    // No image is pulled on the way back, and what it may take is not known here: whoever follows it has a limit.
+    Ok(Activation::new(host, lines, Span::of(environment, 0, Duration::ZERO)))
 }
 
 /// Who holds the lock, for a person: what, who, since when. `line` is what the holder wrote: `process P, release ID,

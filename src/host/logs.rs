@@ -1,5 +1,7 @@
 //! What a service says on a host.
 
+use std::time::Duration;
+
 use super::scripts;
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
@@ -21,8 +23,12 @@ pub async fn logs(
         .arg(service)
         .arg(lines.to_string())
         .arg(if follow { "yes" } else { "no" });
+    let command = if follow { command } else { command.within(LONGEST) };
     session.stream(&command, Vec::new()).await
 }
+
+/// How long the last lines of a log may take to come.
+const LONGEST: Duration = Duration::from_secs(600);
 
 /// The exit status of the script where the service has no container.
 const NO_CONTAINER: u32 = 4;

@@ -93,7 +93,8 @@ fn parse(output: &Output) -> Result<Usage> {
                     _ => &mut usage.disk,
                 };
                 let number = number.parse::<u64>().map_err(|_| failed("measure the overhead", output))?;
-                *of.entry((*name).to_owned()).or_default() += number;
+                let sum = of.entry((*name).to_owned()).or_default();
+                *sum = sum.saturating_add(number);
             }
             _ => {}
         }

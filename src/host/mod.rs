@@ -27,7 +27,7 @@ mod testing;
 mod texts;
 mod units;
 
-pub use activation::{Activation, Answer, Ended, Order, answer, start};
+pub use activation::{Activation, Answer, Ended, Order, Span, answer, start};
 pub use forwarding::prohibited;
 pub use history::{Actor, Record, history};
 pub use kept::{Kept, kept, old_checks, running};

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::broken::{Login, broken};
 use super::listening::Listening;
 use super::{lock, scripts};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::{self, Container, HostState, ReleaseId};
 use crate::ssh::{Output, Session};
@@ -73,6 +73,9 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
     let complete = lines.next() == Some("provision-probe 1") && text.trim_end().ends_with("\nend");
     if !complete {
         return Err(broken("look at the host", login, output));
+    }
+    if text.lines().nth(MOST_ENTRIES).is_some() {
+        return Err(too_many(login));
     }
     let mut state = HostState::default();
     let mut listening = Listening::default();
@@ -178,6 +181,18 @@ fn escaped(answer: &[u8]) -> String {
     text
 }
 
+/// The most lines that a probe's answer has: one a file below the remote folder, a socket, a container.
+const MOST_ENTRIES: usize = 100_000;
+
+fn too_many(login: &Login) -> Error {
+    Error::new(Kind::Unreachable, "look at the host")
+        .cause(format!("its answer has more than {MOST_ENTRIES} entries, which no host has"))
+        .hint(format!(
+            "What answers may not be what it should be, or a folder of the stack has far too many files: {}",
+            login.by_hand.strip_suffix(" true").unwrap_or(&login.by_hand)
+        ))
+}
+
 /// What is free at a place: "PLACE BYTES FILES", files `-` where their number has no limit.
 fn free(state: &mut HostState, value: &str) -> Option<()> {
     let mut words = value.split(' ');
@@ -251,6 +266,16 @@ mod tests {
         assert!(state.containers[0].host_network);
         let socket = Socket { address: "*:9100".to_owned(), pids: vec![77] };
         assert_eq!(state.sockets, Some(vec![socket]));
+    }
+
+    #[test]
+    fn an_answer_of_a_million_names_is_refused() {
+        let names = "foreign a\n".repeat(1_000_000);
+        let error = parse(&output(&format!("provision-probe 1\n{names}end\n"), "", 0), &login()).unwrap_err();
+        insta::assert_snapshot!(format!("{error}\n{}", error.hints()[0]), @r"
+        look at the host: its answer has more than 100000 entries, which no host has
+        What answers may not be what it should be, or a folder of the stack has far too many files: ssh deploy@vps
+        ");
     }
 
     #[test]

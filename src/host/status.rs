@@ -101,7 +101,9 @@ pub(super) fn parse(output: &Output) -> Option<Status> {
                 state: (*state).to_owned(),
                 words: words.join(" ").trim().to_owned(),
             }),
-            ["records", kilobytes] => status.records = kilobytes.parse::<u64>().unwrap_or(0) * 1024,
+            ["records", kilobytes] => {
+                status.records = kilobytes.parse::<u64>().unwrap_or(0).saturating_mul(1024)
+            }
             _ => {}
         }
     }

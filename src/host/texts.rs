@@ -1,6 +1,6 @@
 //! Files as they lie on a host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 use super::scripts;
@@ -8,6 +8,10 @@ use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::plan::ReleaseId;
 use crate::ssh::Session;
+
+/// The most that files of a host are together, in bytes, unpacked. A stack with a hundred dashboards has 20 MiB; gzip
+/// makes a thousand times as much of what comes.
+const MOST_UNPACKED: u64 = 64 * 1024 * 1024;
 
 /// The contents of the files at `paths`, those in place or, with `folder`, those below the folder of a kept release.
 /// A path that the host does not have is left out.
@@ -29,14 +33,39 @@ pub async fn texts(
             .host(host.name.to_string())
             .cause(String::from_utf8_lossy(&output.stderr).trim())
     };
-    read(&output.stdout).map_err(|error| error.into_iter().fold(broken(), Error::cause))
+    let mut files = read(&output.stdout).map_err(|wrong| match wrong {
+        Wrong::Packing(error) => broken().cause(error),
+        Wrong::Format => broken().cause("the answer is not whole"),
+        Wrong::TooLarge => broken()
+            .cause(format!("its answer unpacks to more than {} MiB, which no files of ours have", MOST_UNPACKED >> 20))
+            .hint(format!(
+                "What answers may not be what it should be, or a file below {} was replaced by a huge one: look at it on the host.",
+                environment.remote.path
+            )),
+    })?;
+    // Only what was asked for.
+    let paths: BTreeSet<&String> = paths.iter().collect();
+    files.retain(|path, _| paths.contains(path));
+    Ok(files)
 }
 
-/// What the script answered; an error is what is wrong with the packing, where that is it.
-pub(super) fn read(packed: &[u8]) -> std::result::Result<BTreeMap<String, Vec<u8>>, Option<std::io::Error>> {
+/// What is wrong with the script's answer.
+#[derive(Debug)]
+pub(super) enum Wrong {
+    Packing(std::io::Error),
+    Format,
+    TooLarge,
+}
+
+/// What the script answered.
+pub(super) fn read(packed: &[u8]) -> std::result::Result<BTreeMap<String, Vec<u8>>, Wrong> {
     let mut unpacked = Vec::new();
-    flate2::read::GzDecoder::new(packed).read_to_end(&mut unpacked).map_err(Some)?;
-    parse(&unpacked).ok_or(None)
+    let unpacker = flate2::read::GzDecoder::new(packed);
+    unpacker.take(MOST_UNPACKED + 1).read_to_end(&mut unpacked).map_err(Wrong::Packing)?;
+    if unpacked.len() as u64 > MOST_UNPACKED {
+        return Err(Wrong::TooLarge);
+    }
+    parse(&unpacked).ok_or(Wrong::Format)
 }
 
 /// "SIZE PATH", the content and a newline, for each file.
@@ -64,5 +93,17 @@ mod tests {
         assert_eq!(parse(b""), Some(BTreeMap::new()));
         assert_eq!(parse(b"9 a\nx\n"), None, "cut short");
         assert_eq!(parse(b"1 a\nxy\n"), None);
+    }
+
+    #[test]
+    fn a_bomb_is_not_unpacked() {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..200 {
+            std::io::Write::write_all(&mut packer, &zeros).unwrap();
+        }
+        let bomb = packer.finish().unwrap();
+        assert!(bomb.len() < 1 << 20);
+        assert!(matches!(read(&bomb), Err(Wrong::TooLarge)));
     }
 }

@@ -186,7 +186,7 @@ impl Look {
             Some(record) => format!(
                 "release {release} since {} ({}), by {}",
                 time(record.time),
-                age(self.now - record.time),
+                age(self.now.saturating_sub(record.time)),
                 record.by.user
             ),
             None => format!("release {release}"),
@@ -203,7 +203,7 @@ impl Look {
         }
         let started = service.started.as_ref().and_then(|time| time.parse::<jiff::Timestamp>().ok());
         if let Some(started) = started {
-            words.push(format!("up {}", age(self.now - started.as_second())));
+            words.push(format!("up {}", age(self.now.saturating_sub(started.as_second()))));
         }
         if let Some(bytes) = service.memory {
             words.push(size(bytes));

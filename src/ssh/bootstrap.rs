@@ -13,6 +13,14 @@ const LONGEST_LINE: usize = 120 * 1024;
 /// How long a host may say nothing, unless the command allows more.
 const SILENCE: Duration = Duration::from_secs(90);
 
+/// How long a command that is run to its end may take in all, unless it allows more: a host that says a little now and
+/// then is never silent. Files of some MiB come within it over a slow line.
+const LONGEST_RUN: Duration = Duration::from_secs(600);
+
+/// How much a command that is run to its end may print, in bytes, unless it allows less. What the probe of a host with
+/// ten thousand files prints is 1 MiB.
+const MOST_OUTPUT: usize = 16 * 1024 * 1024;
+
 /// What `/bin/sh` does with its arguments: decode the script and all of its arguments, then run the script.
 ///
 /// The `x` keeps a newline at an argument's end, which `$(…)` would cut off. A host without `base64` or `gzip` ends
@@ -31,6 +39,7 @@ pub struct Command {
     sudo: Sudo,
     announced: bool,
     silence: Duration,
+    longest: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +53,7 @@ impl Command {
     /// The script itself.
     #[must_use]
     pub fn script(script: &'static str) -> Self {
-        Self { script, args: Vec::new(), sudo: Sudo::No, announced: false, silence: SILENCE }
+        Self { script, args: Vec::new(), sudo: Sudo::No, announced: false, silence: SILENCE, longest: None }
     }
 
     /// One more argument. Any bytes but NUL, which no command line can carry.
@@ -80,6 +89,29 @@ impl Command {
     /// See [`Command::silent_for`].
     pub(super) fn silence(&self) -> Duration {
         self.silence
+    }
+
+    /// How long the command may take in all, whatever it says meanwhile; ten minutes are given, and twice as long as it
+    /// may be silent. A stream has no such limit unless one is set here.
+    #[must_use]
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.longest = Some(limit);
+        self
+    }
+
+    /// See [`Command::within`]; of a command that is run to its end.
+    pub(super) fn longest_run(&self) -> Duration {
+        self.longest.unwrap_or(LONGEST_RUN.max(self.silence * 2))
+    }
+
+    /// See [`Command::within`]; of a stream.
+    pub(super) fn longest_stream(&self) -> Option<Duration> {
+        self.longest
+    }
+
+    /// How much a command that is run to its end may print.
+    pub(super) fn most_output() -> usize {
+        MOST_OUTPUT
     }
 
     /// Says on stderr, by an empty line, that it has begun: for a command that may be silent for as long as it likes.

@@ -9,9 +9,12 @@ use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use tokio::sync::{mpsc, oneshot};
 
-/// How much may wait to be read. russh opens the window for what it has received, not for what was read, so
-/// a host could fill our memory; beyond this the channel is closed.
-const MOST_WAITING: usize = 64 * 1024 * 1024;
+/// How much may wait to be read of all channels of a connection together, in bytes. russh opens the window for what it
+/// has received, not for what was read, so a host could fill our memory; beyond this the channel is closed.
+pub(super) const MOST_WAITING: usize = 64 * 1024 * 1024;
+
+/// What a piece takes beside its bytes: a host may send them one by one.
+const PIECE: usize = 128;
 
 /// What comes out of a channel.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,17 +39,38 @@ pub(super) struct Pieces {
     room: Room,
 }
 
-/// Counts what waits.
+/// Counts what waits; clones share it.
 #[derive(Clone, Default)]
-struct Room(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+pub(super) struct Room(std::sync::Arc<std::sync::atomic::AtomicUsize>);
 
 impl Room {
+    /// Makes room for a piece of so many bytes; whether there was any. It is given back in either case.
     fn take(&self, bytes: usize) -> bool {
-        self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed) + bytes <= MOST_WAITING
+        let size = bytes + PIECE;
+        self.0.fetch_add(size, std::sync::atomic::Ordering::Relaxed) + size <= MOST_WAITING
     }
 
     fn give_back(&self, bytes: usize) {
-        self.0.fetch_sub(bytes, std::sync::atomic::Ordering::Relaxed);
+        self.0.fetch_sub(bytes + PIECE, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Drop for Pieces {
+    /// What was not read makes room for other channels.
+    fn drop(&mut self) {
+        self.queue.close();
+        while let Ok(piece) = self.queue.try_recv() {
+            self.room.give_back(piece.len());
+        }
+    }
+}
+
+impl Piece {
+    fn len(&self) -> usize {
+        match self {
+            Piece::Out(bytes) | Piece::Err(bytes) => bytes.len(),
+            _ => 0,
+        }
     }
 }
 
@@ -58,8 +82,8 @@ impl Pieces {
 
     pub(super) fn poll_next(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Piece>> {
         let piece = self.queue.poll_recv(cx);
-        if let std::task::Poll::Ready(Some(Piece::Out(bytes) | Piece::Err(bytes))) = &piece {
-            self.room.give_back(bytes.len());
+        if let std::task::Poll::Ready(Some(piece)) = &piece {
+            self.room.give_back(piece.len());
         }
         piece
     }
@@ -72,11 +96,15 @@ pub(super) enum Input {
 }
 
 /// Starts the task. The sender it returns with the pieces resolves when the channel is closed.
-pub(super) fn drive(channel: Channel<Msg>, input: Input) -> (Pieces, oneshot::Receiver<()>, Writer) {
+pub(super) fn drive(
+    channel: Channel<Msg>,
+    input: Input,
+    room: &Room,
+) -> (Pieces, oneshot::Receiver<()>, Writer) {
     let (read, write) = channel.split();
     let (sender, queue) = mpsc::unbounded_channel();
     let (open, closed) = oneshot::channel();
-    let room = Room::default();
+    let room = room.clone();
     let writer: Writer = Box::pin(write.make_writer());
     tokio::spawn(run(read, write, input, sender, room.clone(), open));
     (Pieces { queue, room }, closed, writer)
@@ -120,16 +148,49 @@ async fn run(
             Some(ChannelMsg::Close) | None => break,
             Some(_) => continue,
         };
-        let size = match &piece {
-            Piece::Out(bytes) | Piece::Err(bytes) => bytes.len(),
-            _ => 0,
-        };
+        let size = piece.len();
         let full = !room.take(size);
-        if sender.send(if full { Piece::TooMuch } else { piece }).is_err() || full {
+        if full {
+            // The last piece is an empty one.
+            room.give_back(size);
+            room.take(0);
+        }
+        let size = if full { 0 } else { size };
+        if sender.send(if full { Piece::TooMuch } else { piece }).is_err() {
+            room.give_back(size);
+            break;
+        }
+        if full {
             break;
         }
     }
     drop(sender);
     drop(open);
     let _ = write.close().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_waits_is_counted_with_what_a_piece_takes_and_makes_room_again() {
+        let room = Room::default();
+        let (sender, queue) = mpsc::unbounded_channel();
+        let mut pieces = Pieces { queue, room: room.clone() };
+        let mut sent = 0;
+        while room.take(1) {
+            sender.send(Piece::Out(Bytes::from_static(b"y"))).unwrap();
+            sent += 1;
+        }
+        room.give_back(1);
+        assert_eq!(sent, MOST_WAITING / (PIECE + 1), "bytes that come one by one");
+        assert!(!room.take(MOST_WAITING), "of another channel of the connection");
+        room.give_back(MOST_WAITING);
+        assert_eq!(pieces.next().await, Some(Piece::Out(Bytes::from_static(b"y"))));
+        assert!(room.take(1));
+        room.give_back(1);
+        drop(pieces);
+        assert!(room.take(MOST_WAITING - PIECE), "what nobody reads any more");
+    }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::auth::{self, Server};
+use super::channel::Room;
 use super::config::{self, Target};
 use super::dial::dial;
 use super::host_key::{Offered, Standing, Stop, Watch, Watched, in_words};
@@ -71,6 +72,8 @@ pub(super) struct Connection {
     pub beside: tokio::sync::Mutex<Vec<Session>>,
     /// The ports that sshd would not forward to.
     pub prohibited: Mutex<BTreeSet<u16>>,
+    /// What waits to be read, of all its channels together.
+    pub room: Room,
 }
 
 /// What a connection is made from.
@@ -123,6 +126,7 @@ fn connect_at<'a>(
             origin,
             beside: tokio::sync::Mutex::default(),
             prohibited: Mutex::default(),
+            room: Room::default(),
         })
     })
 }

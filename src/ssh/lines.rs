@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::channel::{Piece, Pieces};
 use super::session::{Session, exit_status};
@@ -33,6 +33,8 @@ pub struct Lines {
     /// Whether the command has said that it has begun, and how long it may take to: the login shell comes first.
     begun: bool,
     silence: Duration,
+    /// How long it may take in all, and when that is over.
+    longest: Option<(Duration, Instant)>,
 }
 
 /// What is known of a command's end.
@@ -60,7 +62,12 @@ impl End {
 }
 
 impl Lines {
-    pub(super) fn new(pieces: Pieces, session: Session, silence: Duration) -> Self {
+    pub(super) fn new(
+        pieces: Pieces,
+        session: Session,
+        silence: Duration,
+        longest: Option<Duration>,
+    ) -> Self {
         Self {
             pieces,
             session,
@@ -71,15 +78,20 @@ impl Lines {
             ended: false,
             begun: false,
             silence,
+            longest: longest.map(|longest| (longest, Instant::now() + longest)),
         }
     }
 
     async fn piece(&mut self) -> Result<Option<Piece>> {
-        if self.begun {
-            return Ok(self.pieces.next().await);
-        }
-        let first = timeout(self.silence, self.pieces.next()).await;
-        first.map_err(|_| self.session.silent(self.silence))
+        let next = async {
+            if self.begun {
+                return Ok(self.pieces.next().await);
+            }
+            let first = timeout(self.silence, self.pieces.next()).await;
+            first.map_err(|_| self.session.silent(self.silence))
+        };
+        let Some((longest, until)) = self.longest else { return next.await };
+        timeout_at(until, next).await.map_err(|_| self.session.endless(longest))?
     }
 
     /// The next line; none when the command has ended. Can be cancelled without losing a line.

@@ -1,6 +1,5 @@
 //! OpenSSH's client, asked for its configuration: `ssh -G`.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use super::surroundings::Surroundings;
@@ -70,17 +69,19 @@ pub(super) async fn ask(host: &Host, around: &Surroundings) -> Result<Option<Set
     if let Some(port) = host.port {
         command.arg("-p").arg(port.to_string());
     }
-    command.arg("--").arg(&host.address).stdin(Stdio::null()).kill_on_drop(true);
+    command.arg("--").arg(&host.address);
     let doing = || format!("ask `ssh -G {}` for the SSH configuration", host.address);
-    let output = match tokio::time::timeout(CLIENT_TIMEOUT, command.output()).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Ok(Err(error)) => return Err(Error::usage(doing()).cause(error).host(&host.name.0)),
-        Err(_) => {
-            return Err(Error::usage(doing())
-                .host(&host.name.0)
-                .cause(format!("no answer within {} s", CLIENT_TIMEOUT.as_secs()))
-                .hint("A `Match exec` in ~/.ssh/config may hang."));
+    let output = match child::output(command, CLIENT_TIMEOUT).await {
+        Ok(output) => output,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => {
+            let failed = Error::usage(doing()).cause(&error).host(&host.name.0);
+            return Err(match error.kind() {
+                std::io::ErrorKind::TimedOut => failed.hint("A `Match exec` in ~/.ssh/config may hang."),
+                std::io::ErrorKind::FileTooLarge => failed
+                    .hint("A configuration has some KiB: what is found as `ssh` here may be something else."),
+                _ => failed,
+            });
         }
     };
     if !output.status.success() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{Channel, ChannelOpenFailure, ChannelStream};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::bootstrap::Command;
 use super::channel::{self, Input, Piece, Pieces};
@@ -16,7 +16,7 @@ use super::forward::Forwarded;
 use super::host_key::{Offered, in_words};
 use super::lines::{End, Lines};
 use super::surroundings::Surroundings;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, quoted};
 use crate::inventory::Host;
 
 /// How long a port of the host may take to accept, at most: it is its own loopback address.
@@ -94,18 +94,26 @@ impl Session {
     /// # Errors
     ///
     /// [`Kind::Unreachable`] if the connection is lost, the server refuses to run it, says nothing for as long as the
-    /// command allows, or it ends without an exit status. A status other than 0 is not an error here.
+    /// command allows, takes longer or prints more than that, or it ends without an exit status. A status other than 0 is
+    /// not an error here.
     pub async fn exec(&self, command: &Command, stdin: Vec<u8>) -> Result<Output> {
         let (mut pieces, session) = self.start(command, stdin).await?;
         let (mut stdout, mut stderr, mut end) = (Vec::new(), Vec::new(), End::default());
-        let limit = command.silence();
+        let (silence, longest) = (command.silence(), command.longest_run());
+        let until = Instant::now() + longest;
         loop {
-            let piece = timeout(limit, pieces.next()).await.map_err(|_| session.silent(limit))?;
+            let end_of_patience = until.min(Instant::now() + silence);
+            let piece = timeout_at(end_of_patience, pieces.next()).await.map_err(|_| {
+                if Instant::now() < until { session.silent(silence) } else { session.endless(longest) }
+            })?;
             let Some(piece) = piece else { break };
             match end.note(piece) {
                 Some(Piece::Out(bytes)) => stdout.extend_from_slice(&bytes),
                 Some(Piece::Err(bytes)) => stderr.extend_from_slice(&bytes),
                 _ => {}
+            }
+            if stdout.len() + stderr.len() > Command::most_output() {
+                return Err(session.too_much(&stdout));
             }
         }
         let status = exit_status(&session, &end)?;
@@ -119,7 +127,7 @@ impl Session {
     /// As [`Session::exec`].
     pub async fn stream(&self, command: &Command, stdin: Vec<u8>) -> Result<Lines> {
         let (pieces, session) = self.start(&command.clone().announced(), stdin).await?;
-        Ok(Lines::new(pieces, session, command.silence()))
+        Ok(Lines::new(pieces, session, command.silence(), command.longest_stream()))
     }
 
     async fn start(&self, command: &Command, stdin: Vec<u8>) -> Result<(Pieces, Session)> {
@@ -128,7 +136,7 @@ impl Session {
         let (channel, session) = self.channel().await?;
         // The reply is not waited for: a refusal comes as a message before the channel's end.
         channel.exec(true, line).await.map_err(|error| session.lost("run a command", &error))?;
-        let (pieces, _, _) = channel::drive(channel, input);
+        let (pieces, _, _) = channel::drive(channel, input, &self.0.room);
         Ok((pieces, session))
     }
 
@@ -202,7 +210,7 @@ impl Session {
             }
             error => self.lost(&doing, &error),
         })?;
-        let (pieces, closed, writer) = channel::drive(channel, Input::Nothing);
+        let (pieces, closed, writer) = channel::drive(channel, Input::Nothing, &self.0.room);
         Ok(Forwarded::new(pieces, closed, writer, self.clone()))
     }
 
@@ -275,6 +283,34 @@ impl Session {
             ))
     }
 
+    /// The error of a command that has not ended after `limit`.
+    pub(super) fn endless(&self, limit: Duration) -> Error {
+        self.error("run a command")
+            .cause(format!("it has not ended within {} s, although the host goes on speaking", limit.as_secs()))
+            .hint(format!(
+                "The host or the line to it is very slow, or what answers is not what it should be. Look at it: {}",
+                self.by_hand_open()
+            ))
+    }
+
+    /// The error of a command that prints without end; `said` is the beginning.
+    fn too_much(&self, said: &[u8]) -> Error {
+        let words = quoted(&String::from_utf8_lossy(&said[..said.len().min(1024)]));
+        self.error("run a command")
+            .cause(format!("the host answered more than {} MiB, which no answer has", Command::most_output() >> 20))
+            .cause(format!("it begins with {}", words.unwrap_or_else(|| "nothing that can be shown".to_owned())))
+            .hint(format!(
+                "What answers may not be what it should be, or one of its folders has far too many files. Look at it: {}",
+                self.by_hand_open()
+            ))
+    }
+
+    /// The command that logs in by hand.
+    fn by_hand_open(&self) -> String {
+        let by_hand = self.0.target.by_hand();
+        by_hand.strip_suffix(" true").unwrap_or(&by_hand).to_owned()
+    }
+
     fn error(&self, doing: &str) -> Error {
         Error::new(Kind::Unreachable, doing).host(self.name())
     }
@@ -289,7 +325,9 @@ impl Session {
 pub(super) fn exit_status(session: &Session, end: &End) -> Result<u32> {
     let error = || session.error("run a command");
     if end.too_much {
-        return Err(error().cause("it wrote faster than its output was read, 64 MiB ahead"));
+        return Err(error()
+            .cause(format!("the host sent {} MiB more than could be read", channel::MOST_WAITING >> 20))
+            .hint("What answers may not be what it should be, or this machine is overloaded: try again."));
     }
     if let Some(status) = end.status {
         return Ok(status);

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::ask::{self, Answers, Next};
-use super::http::{Answer, Connection, HttpError, Request};
+use super::http::{Answer, Budget, Connection, Held, HttpError, Request};
 use super::run::Forward;
 use super::{grafana, join};
 use crate::plan::check::Check;
@@ -51,6 +51,8 @@ pub struct Connections<F: Forward> {
     waiting: Mutex<BTreeMap<u16, Vec<Waiting<F::Stream>>>>,
     /// By port and user.
     logins: Mutex<BTreeMap<(u16, String), Login>>,
+    /// What all answers hold at once.
+    budget: Budget,
 }
 
 enum Waiting<S> {
@@ -62,7 +64,7 @@ enum Waiting<S> {
 impl<F: Forward> Connections<F> {
     /// None yet; `forward` opens them.
     pub fn new(forward: F) -> Self {
-        Self { forward, waiting: Mutex::default(), logins: Mutex::default() }
+        Self { forward, waiting: Mutex::default(), logins: Mutex::default(), budget: Budget::default() }
     }
 
     /// Tries the logins of `checks`, each once, so that no check has to wait for that. `value` gives a secret by its
@@ -141,6 +143,16 @@ impl<F: Forward> Connections<F> {
         request: &Request,
         deadline: Instant,
     ) -> Result<Answer, Silence> {
+        self.ask_and_hold(port, request, deadline).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Connections::ask`], for an answer that is kept beside others: with what counts its bytes as long.
+    pub(super) async fn ask_and_hold(
+        &self,
+        port: u16,
+        request: &Request,
+        deadline: Instant,
+    ) -> Result<(Answer, Held), Silence> {
         let end = (Instant::now() + ATTEMPT).min(deadline);
         match timeout_at(end, self.once(port, request)).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -150,7 +162,7 @@ impl<F: Forward> Connections<F> {
         }
     }
 
-    async fn once(&self, port: u16, request: &Request) -> Result<Answer, String> {
+    async fn once(&self, port: u16, request: &Request) -> Result<(Answer, Held), String> {
         while let Some(waiting) = self.take(port) {
             let connection = match waiting {
                 Waiting::Connection(connection) if connection.is_closed() => continue,
@@ -175,8 +187,8 @@ impl<F: Forward> Connections<F> {
         port: u16,
         mut connection: Connection,
         request: &Request,
-    ) -> Result<Answer, HttpError> {
-        let answer = connection.get(request).await?;
+    ) -> Result<(Answer, Held), HttpError> {
+        let answer = connection.ask(request, &self.budget).await?;
         self.keep(port, Waiting::Connection(connection));
         Ok(answer)
     }

@@ -1,10 +1,12 @@
 //! One HTTP/1.1 connection over any byte stream: an SSH channel in the program, a local socket in tests.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderName, HeaderValue};
@@ -15,7 +17,45 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use zeroize::Zeroizing;
 
 /// The largest body that is read, in bytes. A dashboard search of 5000 entries is about 2 MB.
-pub const BODY_LIMIT: usize = 16 * 1024 * 1024;
+pub const BODY_LIMIT: usize = 8 * 1024 * 1024;
+
+/// The most that all answers of one host hold at once, in bytes: some sixty questions are asked together.
+const HELD_LIMIT: usize = 64 * 1024 * 1024;
+
+/// The most that is read ahead of what is understood, the head of an answer for one, in bytes; and the most headers.
+const HEAD_LIMIT: usize = 64 * 1024;
+const MOST_HEADERS: usize = 64;
+
+/// Counts the bytes of answers that are held at the same time; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Budget(Arc<AtomicUsize>);
+
+/// Bytes that an answer holds, until this is dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Budget {
+    fn hold(&self) -> Held {
+        Held { budget: self.clone(), bytes: 0 }
+    }
+}
+
+impl Held {
+    /// Takes so many bytes more; whether there was room for them.
+    fn take(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        self.budget.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= HELD_LIMIT
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// One GET, or with a body one POST.
 #[derive(Debug, Clone)]
@@ -52,6 +92,8 @@ pub enum HttpError {
     Connection(String),
     /// The body is larger than [`BODY_LIMIT`].
     TooLarge,
+    /// All answers of the host are together larger than what is held at once.
+    TooMuch,
 }
 
 impl fmt::Display for HttpError {
@@ -59,7 +101,16 @@ impl fmt::Display for HttpError {
         match self {
             HttpError::Request(why) => write!(f, "cannot ask: {why}"),
             HttpError::Connection(why) => write!(f, "the connection broke: {why}"),
-            HttpError::TooLarge => write!(f, "the answer is larger than {} MiB", BODY_LIMIT >> 20),
+            HttpError::TooLarge => {
+                write!(f, "the answer is larger than {} MiB, which none has", BODY_LIMIT >> 20)
+            }
+            HttpError::TooMuch => {
+                write!(
+                    f,
+                    "the answers of the host are together larger than {} MiB, which none are",
+                    HELD_LIMIT >> 20
+                )
+            }
         }
     }
 }
@@ -80,7 +131,12 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(HEAD_LIMIT)
+            .max_headers(MOST_HEADERS)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(broken)?;
         // Its error is told to the request that waits, too.
         tokio::spawn(async move { connection.await.unwrap_or_default() });
         Ok(Self(sender))
@@ -97,6 +153,14 @@ impl Connection {
     /// # Errors
     /// See [`HttpError`]; after one the connection is of no more use.
     pub async fn get(&mut self, request: &Request) -> Result<Answer, HttpError> {
+        self.ask(request, &Budget::default()).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Connection::get`], within `budget`; what is given with the answer is to be kept as long as it.
+    ///
+    /// # Errors
+    /// See [`HttpError`]; after one the connection is of no more use.
+    pub async fn ask(&mut self, request: &Request, budget: &Budget) -> Result<(Answer, Held), HttpError> {
         let message = message(request)?;
         self.0.ready().await.map_err(broken)?;
         let response = self.0.send_request(message).await.map_err(broken)?;
@@ -104,14 +168,20 @@ impl Connection {
         let content_type = text(response.headers(), &CONTENT_TYPE);
         let date =
             jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text(response.headers(), &DATE)).ok();
-        let body =
-            Limited::new(response.into_body(), BODY_LIMIT).collect().await.map_err(|error| match error
-                .downcast::<hyper::Error>(
-            ) {
-                Ok(error) => broken(*error),
-                Err(_) => HttpError::TooLarge,
-            })?;
-        Ok(Answer { status, content_type, date, body: body.to_bytes().to_vec() })
+        let (mut body, mut held) = (Vec::new(), budget.hold());
+        let mut stream = response.into_body();
+        while let Some(frame) = stream.frame().await {
+            // Trailers say nothing here.
+            let Ok(bytes) = frame.map_err(broken)?.into_data() else { continue };
+            if body.len() + bytes.len() > BODY_LIMIT {
+                return Err(HttpError::TooLarge);
+            }
+            if !held.take(bytes.len()) {
+                return Err(HttpError::TooMuch);
+            }
+            body.extend_from_slice(&bytes);
+        }
+        Ok((Answer { status, content_type, date, body }, held))
     }
 }
 
@@ -243,6 +313,48 @@ mod tests {
             while theirs.write_all(&[b'x'; 4096]).await.is_ok() {}
         });
         assert_eq!(get(ours, &request()).await, Err(HttpError::TooLarge));
+    }
+
+    #[tokio::test]
+    async fn a_head_without_end_is_cut_off() {
+        for line in ["X-Header: y\r\n".to_owned(), "y".repeat(4096)] {
+            let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+            let server = tokio::spawn(async move {
+                read_head(&mut theirs).await;
+                theirs.write_all(b"HTTP/1.1 200 OK\r\nX-Long: ").await.unwrap();
+                let mut sent = 0;
+                while theirs.write_all(line.as_bytes()).await.is_ok() {
+                    sent += line.len();
+                }
+                sent
+            });
+            let error = get(ours, &request()).await.unwrap_err();
+            assert!(matches!(error, HttpError::Connection(_)), "{error}");
+            assert!(server.await.unwrap() < 4 * HEAD_LIMIT);
+        }
+    }
+
+    #[tokio::test]
+    async fn all_answers_together_have_a_limit_and_make_room_again() {
+        let budget = Budget::default();
+        let ask = async |size: usize| {
+            let (ours, mut theirs) = tokio::io::duplex(1 << 20);
+            tokio::spawn(async move {
+                read_head(&mut theirs).await;
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n");
+                let _ = theirs.write_all(head.as_bytes()).await;
+                let _ = theirs.write_all(&vec![b'x'; size]).await;
+            });
+            Connection::new(ours).await.unwrap().ask(&request(), &budget).await
+        };
+        let mut kept = Vec::new();
+        for _ in 0..HELD_LIMIT / BODY_LIMIT {
+            kept.push(ask(BODY_LIMIT).await.unwrap());
+        }
+        let error = ask(1).await.unwrap_err();
+        insta::assert_snapshot!(error, @"the answers of the host are together larger than 64 MiB, which none are");
+        kept.pop();
+        assert_eq!(ask(BODY_LIMIT).await.unwrap().0.status, 200);
     }
 
     #[tokio::test]

@@ -164,7 +164,7 @@ impl<F: Forward> Run<'_, F> {
         basic_auth: Option<&(String, SecretString)>,
         (start, deadline): (Instant, Instant),
     ) -> Result<Verdict, Silence> {
-        let mut answers = Answers::new();
+        let (mut answers, mut held) = (Answers::new(), Vec::new());
         if let Some(login) = basic_auth {
             let answer = self.connections.login(check.port(), login, deadline).await?;
             if ask::is_login(check) {
@@ -189,10 +189,12 @@ impl<F: Forward> Run<'_, F> {
                 let host = format!("127.0.0.1:{}", check.port());
                 let (path, body) = (ask.path.clone(), ask.body.clone());
                 let request = Request { path, host, basic_auth: basic_auth.cloned(), body };
-                (ask, self.connections.ask(check.port(), &request, deadline).await)
+                (ask, self.connections.ask_and_hold(check.port(), &request, deadline).await)
             });
             for (ask, answer) in join::all(asked).await {
-                answers.insert(ask, answer?);
+                let (answer, bytes) = answer?;
+                answers.insert(ask, answer);
+                held.push(bytes);
             }
         }
     }

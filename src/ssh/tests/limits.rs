@@ -190,3 +190,43 @@ async fn a_login_waits_for_the_word_that_it_may_be_tried() {
     let error = Session::connect_from(&host, &options, &machine.around).await.err().unwrap();
     insta::assert_snapshot!(cause(&machine, &error, port), @"  nobody wants the connection any more");
 }
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off() {
+    for play in [Play::Yes, Play::OneLine] {
+        let (machine, port, session) = silent(play).await;
+        let ran =
+            timeout(Duration::from_secs(60), session.unwrap().exec(&Command::script(":"), Vec::new())).await;
+        let error = ran.expect("reads without a limit").unwrap_err();
+        if play == Play::Yes {
+            let told = machine.told(&error, &[port]);
+            let told = told.replace(&"y / ".repeat(75), "y … ");
+            insta::assert_snapshot!(told, @r#"
+            Unreachable on vps
+            failed to run a command
+              the host answered more than 16 MiB, which no answer has
+              it begins with "y … …"
+            hint: What answers may not be what it should be, or one of its folders has far too many files. Look at it: ssh -p PORT USER@127.0.0.1
+            "#);
+        }
+        assert!(error.causes()[0].contains("more than 16 MiB"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_byte_by_byte_does_not_keep_a_step_alive() {
+    let (machine, port, session) = silent(Play::Dribble).await;
+    let session = session.unwrap();
+    let command = Command::script(":").within(SHORT);
+    let ran = timeout(Duration::from_secs(20), session.exec(&command, Vec::new())).await;
+    let error = ran.expect("waits without a limit").unwrap_err();
+    insta::assert_snapshot!(machine.told(&error, &[port]), @r"
+    Unreachable on vps
+    failed to run a command
+      it has not ended within 1 s, although the host goes on speaking
+    hint: The host or the line to it is very slow, or what answers is not what it should be. Look at it: ssh -p PORT USER@127.0.0.1
+    ");
+    let mut lines = session.stream(&command, Vec::new()).await.unwrap();
+    let ended = timeout(Duration::from_secs(20), lines.next()).await;
+    assert_eq!(ended.expect("waits without a limit").unwrap_err().causes(), error.causes());
+}

@@ -40,12 +40,12 @@ async fn a_command_gets_its_arguments_and_stdin_and_gives_output_and_status() {
 }
 
 #[tokio::test]
-async fn twenty_megabytes_go_in_while_as_many_come_out() {
+async fn fifteen_megabytes_go_in_while_as_many_come_out() {
     let machine = Machine::new();
     let sshd = Sshd::start(&machine, "sshd", &key(9), "");
     machine.know(sshd.port, &key(9));
     let session = machine.connect(&host(sshd.port)).await.unwrap();
-    let payload: Vec<u8> = (0..20 * 1024 * 1024_u32).map(|i| (i % 251) as u8).collect();
+    let payload: Vec<u8> = (0..15 * 1024 * 1024_u32).map(|i| (i % 251) as u8).collect();
     let command = Command::script("cat");
     let run = session.exec(&command, payload.clone());
     let output = timeout(Duration::from_secs(60), run).await.expect("stalled").unwrap();

@@ -31,6 +31,12 @@ pub(super) enum Play {
     SilentOpen,
     /// Takes a command and says nothing.
     SilentCommand,
+    /// Answers `y` and a line end for ever, as fast as it is taken.
+    Yes,
+    /// Answers one byte and then another, for ever.
+    Dribble,
+    /// Answers one line without end.
+    OneLine,
 }
 
 /// How much a forwarded connection is sent, unasked.
@@ -127,6 +133,21 @@ impl server::Handler for Player {
             return Ok(());
         }
         session.channel_success(id)?;
+        let endless: Option<(Bytes, std::time::Duration)> = match self.0 {
+            Play::Yes => Some((Bytes::from(b"y\n".repeat(8192)), std::time::Duration::ZERO)),
+            Play::OneLine => Some((Bytes::from(vec![b'x'; 16 * 1024]), std::time::Duration::ZERO)),
+            Play::Dribble => Some((Bytes::from_static(b"."), std::time::Duration::from_millis(20))),
+            _ => None,
+        };
+        if let Some((bytes, pause)) = endless {
+            let handle = session.handle();
+            tokio::spawn(async move {
+                while handle.data(id, bytes.clone()).await.is_ok() {
+                    tokio::time::sleep(pause).await;
+                }
+            });
+            return Ok(());
+        }
         session.data(id, Bytes::from_static(b"out"))?;
         session.extended_data(id, 1, Bytes::from_static(b"err"))?;
         match self.0 {
