@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
+
 /// Variables that hold a secret of ours (the second is that of docs/ci.md). No other program has a use for them, and what a program is given its own
 /// children, its crash reports and `/proc` have too.
 const SECRET: [&str; 2] = ["PROVISION_IDENTITY", "PROVISION_SSH_KEY"];
@@ -25,22 +27,10 @@ const MOST_OUTPUT: u64 = 1024 * 1024;
 /// # Errors
 /// It cannot be started (the error's own kind), takes longer (`TimedOut`), or prints more than 1 MiB (`FileTooLarge`).
 pub(crate) async fn output(mut command: tokio::process::Command, limit: Duration) -> std::io::Result<Output> {
-    use tokio::io::AsyncReadExt as _;
     let command =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
     let (out, err) = (child.stdout.take(), child.stderr.take());
-    async fn all(source: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        if let Some(source) = source {
-            source.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await?;
-        }
-        if bytes.len() as u64 > MOST_OUTPUT {
-            let text = format!("it printed more than {} MiB", MOST_OUTPUT >> 20);
-            return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text));
-        }
-        Ok(bytes)
-    }
     let read = async {
         let (stdout, stderr) = tokio::try_join!(all(out), all(err))?;
         Ok(Output { status: child.wait().await?, stdout, stderr })
@@ -49,6 +39,19 @@ pub(crate) async fn output(mut command: tokio::process::Command, limit: Duration
         std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs()))
     };
     tokio::time::timeout(limit, read).await.unwrap_or_else(|_| Err(late()))
+}
+
+/// All that comes from `source`, at most [`MOST_OUTPUT`].
+async fn all(source: Option<impl tokio::io::AsyncRead + Unpin>) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(source) = source {
+        source.take(MOST_OUTPUT + 1).read_to_end(&mut bytes).await?;
+    }
+    if bytes.len() as u64 > MOST_OUTPUT {
+        let text = format!("it printed more than {} MiB", MOST_OUTPUT >> 20);
+        return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, text));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]

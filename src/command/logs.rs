@@ -35,18 +35,19 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
             host::logs(&session, host, &loaded.environment, wanted.service, wanted.lines, wanted.follow)
                 .await?;
         let mut complaint = String::new();
-        let mut shown = 0;
+        let (mut shown, mut bytes) = (0, 0);
         loop {
             let line = tokio::select! {
                 line = lines.next() => line?,
                 _ = tokio::signal::ctrl_c() => return Ok(ExitCode::Ok),
             };
             match line {
-                Some(Line::Out(_)) if !wanted.follow && shown >= most(wanted.lines) => {
-                    return Err(too_many(host, wanted));
-                }
                 Some(Line::Out(line)) => {
-                    shown += 1;
+                    (shown, bytes) = (shown + 1, bytes + line.len());
+                    let (lines, size) = most(wanted.lines);
+                    if !wanted.follow && (shown > lines || bytes > size) {
+                        return Err(too_many(host, wanted));
+                    }
                     context.output.line(&line);
                 }
                 // What the service says comes on stdout; this is about it.
@@ -60,16 +61,26 @@ pub(super) async fn run(context: &Context<'_>, wanted: &Wanted<'_>) -> Result<Ex
     Ok(ExitCode::Ok)
 }
 
-/// How many lines a log of so many may have: one above 64 KiB comes in parts.
-fn most(lines: u32) -> u64 {
-    u64::from(lines) * 2 + 1000
+/// What so many lines of a log may be, in lines and in bytes: docker splits a line at 16 KiB, and one above 64 KiB comes
+/// in parts.
+fn most(lines: u32) -> (usize, usize) {
+    let lines = lines as usize;
+    (
+        lines.saturating_mul(2).saturating_add(1000),
+        lines.saturating_mul(16 * 1024).saturating_add(1024 * 1024),
+    )
 }
 
 /// The error of a host that sends more than it was asked for.
 fn too_many(host: &Host, wanted: &Wanted<'_>) -> Error {
+    let (lines, bytes) = most(wanted.lines);
     Error::new(Kind::Failed, format!("show the log of {}", wanted.service))
         .host(host.name.to_string())
-        .cause(format!("{} lines were asked for, and the host sends more than {}", wanted.lines, most(wanted.lines)))
+        .cause(format!(
+            "{} lines were asked for, and the host sends more than {lines}, or more than {} MiB",
+            wanted.lines,
+            bytes >> 20
+        ))
         .hint(format!(
             "What answers may not be what it should be. On the host, `docker logs --tail {}` shows what it is; with \
              `--follow` it is read until Ctrl-C.",

@@ -229,8 +229,9 @@ impl Activation {
                 Line::Err(line) => {
                     let _ = writeln!(self.complaints, "{line}");
                     let from = self.complaints.len().saturating_sub(MOST_COMPLAINTS);
-                    let from = (from..).find(|at| self.complaints.is_char_boundary(*at)).unwrap_or_default();
-                    self.complaints.drain(..from);
+                    let end = self.complaints.len();
+                    let from = (from..=end).find(|at| self.complaints.is_char_boundary(*at));
+                    self.complaints.drain(..from.unwrap_or(end));
                     continue;
                 }
             };

@@ -53,7 +53,9 @@ impl Listening {
         }
         let mut holders: BTreeMap<u64, Vec<u32>> = BTreeMap::new();
         for (pid, inodes) in &self.held {
-            inodes.iter().for_each(|inode| holders.entry(*inode).or_default().push(*pid));
+            for inode in inodes {
+                holders.entry(*inode).or_default().push(*pid);
+            }
         }
         let found = self.sockets.iter().filter(|socket| !is_v4_loopback(socket.ip)).filter_map(|socket| {
             let pids = holders.get(&socket.inode)?.clone();

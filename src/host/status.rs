@@ -102,7 +102,7 @@ pub(super) fn parse(output: &Output) -> Option<Status> {
                 words: words.join(" ").trim().to_owned(),
             }),
             ["records", kilobytes] => {
-                status.records = kilobytes.parse::<u64>().unwrap_or(0).saturating_mul(1024)
+                status.records = kilobytes.parse::<u64>().unwrap_or(0).saturating_mul(1024);
             }
             _ => {}
         }

@@ -60,8 +60,10 @@ pub(super) enum Wrong {
 /// What the script answered.
 pub(super) fn read(packed: &[u8]) -> std::result::Result<BTreeMap<String, Vec<u8>>, Wrong> {
     let mut unpacked = Vec::new();
-    let unpacker = flate2::read::GzDecoder::new(packed);
-    unpacker.take(MOST_UNPACKED + 1).read_to_end(&mut unpacked).map_err(Wrong::Packing)?;
+    flate2::read::GzDecoder::new(packed)
+        .take(MOST_UNPACKED + 1)
+        .read_to_end(&mut unpacked)
+        .map_err(Wrong::Packing)?;
     if unpacked.len() as u64 > MOST_UNPACKED {
         return Err(Wrong::TooLarge);
     }

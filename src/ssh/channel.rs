@@ -166,6 +166,8 @@ async fn run(
     }
     drop(sender);
     drop(open);
+    // What still comes must not wait for a reader: russh would deliver it before it sends our goodbye.
+    drop(read);
     let _ = write.close().await;
 }
 

@@ -10,6 +10,7 @@ mod dashboards;
 mod documents;
 mod inventory;
 mod isolation;
+mod liar;
 mod output;
 mod secrets;
 mod templates;

@@ -230,3 +230,17 @@ async fn an_answer_byte_by_byte_does_not_keep_a_step_alive() {
     let ended = timeout(Duration::from_secs(20), lines.next()).await;
     assert_eq!(ended.expect("waits without a limit").unwrap_err().causes(), error.causes());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn answers_without_end_are_cut_off_one_after_the_other_and_beside_one_another() {
+    let (_machine, _, session) = silent(Play::Yes).await;
+    let session = session.unwrap();
+    let command = Command::script(":").silent_for(Duration::from_secs(10));
+    for _ in 0..2 {
+        let (one, two) = tokio::join!(session.exec(&command, Vec::new()), session.exec(&command, Vec::new()));
+        for ended in [one, two] {
+            let error = ended.unwrap_err();
+            assert!(error.causes()[0].contains("more than 16 MiB"), "{error}");
+        }
+    }
+}
