@@ -25,6 +25,7 @@ mod panels;
 mod pipeline;
 mod planning;
 mod reboot;
+mod registry;
 mod retention;
 mod rollback;
 mod secrets;
