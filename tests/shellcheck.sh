@@ -7,7 +7,8 @@ git ls-files -z --cached --others --exclude-standard |
 code=0
 while IFS= read -r script; do
 	case $script in
-	*.md | *.rs) continue ;;
+	# What older versions left on a host stays as it is.
+	*.md | *.rs | tests/fixtures/hosts/*) continue ;;
 	esac
 	shellcheck -x -P SCRIPTDIR "$script" || code=1
 	dash -n "$script" || code=1

@@ -258,7 +258,7 @@ impl Deploy<'_> {
     /// be had they are sent whole.
     async fn old(&self, session: &Session, state: &HostState, plan: &Plan) -> BTreeMap<String, Vec<u8>> {
         let (Some(current), None) = (&plan.from, &plan.base) else { return BTreeMap::new() };
-        let records = format!(".provision/releases/{current}/");
+        let records = format!("@records/releases/{current}/");
         let ours = ["manifest", "checks.json", "release.json"].map(|name| format!("{records}{name}"));
         let mut paths: Vec<String> =
             plan.send.iter().filter(|path| state.files.contains_key(*path)).cloned().collect();

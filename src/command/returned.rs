@@ -62,10 +62,10 @@ pub(super) fn explain(ended: &Ended, failed: &[Finding]) -> Error {
     match ended.outcome.as_str() {
         "vanished" => error.cause("the supervisor on the host ended without a word").hint(
             "Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in \
-             .provision/log on the host.",
+             /var/lib/provision/<project>/records/log on the host.",
         ),
         "stuck" => error.hint(
-            "Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.",
+            "Look at the host: `docker ps -a`, and /var/lib/provision/<project>/records/log. Then deploy a release that works.",
         ),
         "refused" | "stale" => error.note("Nothing was changed there: what ran before still runs."),
         _ => error,
@@ -112,7 +112,9 @@ fn hint(word: &str, text: &str) -> Option<&'static str> {
         "locked" => "Wait for the other deploy to end and try again.",
         "stale" => "Somebody or something changed the host meanwhile: deploy again.",
         "stream" => "The connection was cut while sending: deploy again.",
-        "owner" => "Correct `remote: {owner, group}` in the inventory, or make the user on the host.",
+        "owner" => {
+            "Correct `remote: {group: …}` in the inventory, or make the group on the host: `groupadd --system NAME`."
+        }
         "settle" => {
             "A container did not become what the release declares: `provision logs SERVICE` shows what it says."
         }
@@ -222,12 +224,12 @@ mod tests {
             text("returned", &[("settle", "web: its health check has not passed yet; ")]),
             text("returned", &[("unconfirmed", "nobody confirmed the release within 240 s")]),
             text("refused", &[("disk", "the stream could not be written: /x has 0 MB free, and room for 9 new files")]),
-            text("refused", &[("disk", "cannot write below /opt/p/.provision: /opt is mounted read-only")]),
-            text("refused", &[("disk", "cannot make /opt/p: /opt has 90 MB free, and room for 0 new files")]),
+            text("refused", &[("disk", "cannot write below /var/lib/provision/p/records: /var is mounted read-only")]),
+            text("refused", &[("disk", "cannot make /var/lib/provision/p/records: /var has 90 MB free, and room for 0 new files")]),
             text("refused", &[("disk", "cannot write below /run/provision/p.control: /run has 0 MB free, and room for 9 new files")]),
             text("returned", &[("compose", "docker has no `compose` there any more")]),
             text("refused", &[("stream", "10 of 20 bytes arrived")]),
-            text("refused", &[("owner", "there is no user koprogo or group root")]),
+            text("refused", &[("owner", "there is no group koprogo")]),
             text("refused", &[("validate", "web 1")]),
             text("stale", &[("stale", "the host's files changed after it was looked at")]),
             text("locked", &[("locked", "process 1, release 2")]),
@@ -251,10 +253,10 @@ mod tests {
         Failed send the release: the stream could not be written: /x has 0 MB free, and room for 9 new files
           Nothing was changed there: what ran before still runs.
           Make room on the host: `docker system df` and `journalctl --disk-usage` show what is large.
-        Failed send the release: cannot write below /opt/p/.provision: /opt is mounted read-only
+        Failed send the release: cannot write below /var/lib/provision/p/records: /var is mounted read-only
           Nothing was changed there: what ran before still runs.
           A disk with errors becomes so: `dmesg` and `findmnt` on the host say more; `mount -o remount,rw` with that folder makes it writable again.
-        Failed send the release: cannot make /opt/p: /opt has 90 MB free, and room for 0 new files
+        Failed send the release: cannot make /var/lib/provision/p/records: /var has 90 MB free, and room for 0 new files
           Nothing was changed there: what ran before still runs.
           Many small files fill it, not large ones: `df -i` on the host shows where, `du --inodes -x / | sort -n | tail` in which folders.
         Failed send the release: cannot write below /run/provision/p.control: /run has 0 MB free, and room for 9 new files
@@ -265,9 +267,9 @@ mod tests {
         Failed send the release: 10 of 20 bytes arrived
           Nothing was changed there: what ran before still runs.
           The connection was cut while sending: deploy again.
-        Failed send the release: there is no user koprogo or group root
+        Failed send the release: there is no group koprogo
           Nothing was changed there: what ran before still runs.
-          Correct `remote: {owner, group}` in the inventory, or make the user on the host.
+          Correct `remote: {group: …}` in the inventory, or make the group on the host: `groupadd --system NAME`.
         Failed validate the new configuration: web refuses its new configuration: no such thing
           Nothing was changed there: what ran before still runs.
           The image's own tool read the rendered files before they were put in place. Paths are those in the container: correct the template, or the variable that it was given.
@@ -278,9 +280,9 @@ mod tests {
           Wait for the other deploy to end and try again.
         Stuck go back to what ran before: docker does not answer
           `systemctl status docker` and `journalctl -u docker` on the host say how docker is.
-          Look at the host: `docker ps -a`, and .provision/log in the remote folder. Then deploy a release that works.
+          Look at the host: `docker ps -a`, and /var/lib/provision/<project>/records/log. Then deploy a release that works.
         Stuck follow the activation: the supervisor on the host ended without a word
-          Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in .provision/log on the host.
+          Run `provision deploy` again: it takes up what was left and ends it. The activation's log is in /var/lib/provision/<project>/records/log on the host.
         ");
     }
 }

@@ -124,8 +124,7 @@ pub async fn start(session: &Session, order: &Order<'_>, plan: &Plan, bundle: Bu
     let keep = deploy.keep_releases.to_string();
     let (size, confirm) = (bundle.archive.len().to_string(), confirm.to_string());
     let pull = deploy.pull_timeout.as_secs().to_string();
-    let args: [&str; 12] = [
-        &remote.owner,
+    let args: [&str; 11] = [
         &remote.group,
         &remote.mode,
         &keep,

@@ -50,8 +50,8 @@ pub async fn kept(session: &Session, host: &Host, environment: &Environment, id:
 
 /// What the script takes for a release's folder: the one that runs, whichever that is.
 const RUNNING: &str = "current";
-/// Below that folder: the file that names it.
-const ITS_NAME: &str = "../../current";
+/// The record that names it.
+const ITS_NAME: &str = "@records/current";
 
 /// Reads the release that runs, without its id being known; `None` where nothing is deployed.
 ///

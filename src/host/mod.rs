@@ -7,6 +7,9 @@ mod broken;
 mod forwarding;
 mod history;
 mod kept;
+mod layout;
+#[cfg(test)]
+mod layout_tests;
 mod listening;
 mod lock;
 mod log;
@@ -31,6 +34,7 @@ pub use activation::{Activation, Answer, Ended, Order, Span, answer, start};
 pub use forwarding::prohibited;
 pub use history::{Actor, Record, history};
 pub use kept::{Kept, kept, old_checks, running};
+pub use layout::records;
 pub use lock::{await_lock, unlock};
 pub use logs::{logs, logs_ended};
 pub use measure::{log_drivers, overhead, write_line};

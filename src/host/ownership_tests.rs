@@ -14,8 +14,9 @@ use crate::stack::digest;
 
 /// The verbs, with the release `0a` in place and `0b` about to come: `$3` is what is run.
 const VERBS: &str = concat!(
-    include_str!("scripts/lib.sh"),
+    scripts::lib!(),
     include_str!("scripts/verbs.sh"),
+    include_str!("scripts/move.sh"),
     r#"use "$1" "$2"
 mkdir -p "$control"
 log=$control/log.n nonce=n id=0b release=0b begun_up=0
@@ -28,7 +29,7 @@ eval "$3"
 /// Writes a release with these files, which all say `release path`, whose services mount `prometheus` and no other
 /// folder.
 fn release(stand: &Stand, id: &str, files: &[&str]) {
-    let folder = format!("opt/stack/.provision/releases/{id}");
+    let folder = format!("lib/p/records/releases/{id}");
     let mut manifest = "owner\tp\tprod\ncompose\tc.yml\n".to_owned();
     for path in files {
         let text = format!("{id} {path}\n");
@@ -44,9 +45,9 @@ fn host() -> Stand {
     let files = ["c.yml", "old.conf", "prometheus/p.yml", "prometheus/rules/old.yml"];
     release(&stand, "0a", &files);
     for path in files {
-        stand.write(&format!("opt/stack/{path}"), &format!("0a {path}\n"));
+        stand.write(&format!("lib/p/live/{path}"), &format!("0a {path}\n"));
     }
-    stand.write("opt/stack/.provision/current", "0a\n");
+    stand.write("lib/p/records/current", "0a\n");
     stand
 }
 
@@ -72,9 +73,7 @@ fn below(folder: &Path) -> Vec<String> {
 }
 
 fn in_place(stand: &Stand) -> Vec<String> {
-    let mut files = below(&stand.path("opt/stack"));
-    files.retain(|path| !path.starts_with(".provision/"));
-    files
+    below(&stand.path("lib/p/live"))
 }
 
 #[test]
@@ -83,10 +82,10 @@ fn what_somebody_put_there_is_left_alone_but_for_what_a_service_reads_as_its_con
         let stand = host();
         release(&stand, "0b", &["c.yml", "web/new.conf", "prometheus/p.yml"]);
         for path in ["data/pg_wal/1", "README", "prometheus-old/a.yml", "web/theirs.conf", "c.yml.bak"] {
-            stand.write(&format!("opt/stack/{path}"), "theirs\n");
+            stand.write(&format!("lib/p/live/{path}"), "theirs\n");
         }
-        stand.write("opt/stack/prometheus/rules/stray.yml", "theirs\n");
-        stand.write("opt/stack/old.conf", "edited\n");
+        stand.write("lib/p/live/prometheus/rules/stray.yml", "theirs\n");
+        stand.write("lib/p/live/old.conf", "edited\n");
         let state = probed(&stand.run_in(shell, scripts::PROBE.text, &[], ""));
         let foreign: Vec<&str> = state.foreign.iter().map(String::as_str).collect();
         assert_eq!(foreign, ["old.conf", "prometheus/rules/stray.yml"], "{shell:?}");
@@ -107,19 +106,19 @@ fn what_somebody_put_there_is_left_alone_but_for_what_a_service_reads_as_its_con
             ],
             "{shell:?}"
         );
-        let aside = stand.path("opt/stack/.provision/set-aside/n");
+        let aside = stand.path("lib/p/records/set-aside/n");
         assert_eq!(below(&aside), ["old.conf", "prometheus/rules/stray.yml"], "{shell:?}");
-        let placed = std::fs::read_to_string(stand.path("opt/stack/.provision/placed")).unwrap();
+        let placed = std::fs::read_to_string(stand.path("lib/p/records/placed")).unwrap();
         let placed: Vec<&str> = placed.lines().map(|line| line.rsplit('\t').next().unwrap()).collect();
         assert_eq!(placed.len(), 3, "{placed:?}");
         // The way back: what the new release brought goes, by its name.
         let back = "manifest=$records/releases/0a/manifest old_manifest=$records/releases/0b/manifest; verb_place 0a";
         assert_eq!(stand.run_in(shell, VERBS, &[back], "").status, 0, "{shell:?}");
         assert!(
-            !stand.path("opt/stack/web/new.conf").exists()
-                && stand.path("opt/stack/web/theirs.conf").exists()
+            !stand.path("lib/p/live/web/new.conf").exists()
+                && stand.path("lib/p/live/web/theirs.conf").exists()
         );
-        assert_eq!(std::fs::read_to_string(stand.path("opt/stack/old.conf")).unwrap(), "0a old.conf\n");
+        assert_eq!(std::fs::read_to_string(stand.path("lib/p/live/old.conf")).unwrap(), "0a old.conf\n");
     }
 }
 
@@ -129,10 +128,10 @@ fn what_an_interrupted_release_placed_is_known_when_its_own_records_are_gone() {
         let stand = host();
         release(&stand, "0b", &["c.yml", "web/interrupted.conf"]);
         assert_eq!(stand.run_in(shell, VERBS, &["note_placed \"$records/releases/0b\""], "").status, 0);
-        stand.write("opt/stack/web/interrupted.conf", "0b web/interrupted.conf\n");
-        stand.write("opt/stack/web/half.conf.provision-new", "theirs");
-        stand.write("opt/stack/web/interrupted.conf.provision-new", "half");
-        std::fs::remove_dir_all(stand.path("opt/stack/.provision/releases/0b")).unwrap();
+        stand.write("lib/p/live/web/interrupted.conf", "0b web/interrupted.conf\n");
+        stand.write("lib/p/live/web/half.conf.provision-new", "theirs");
+        stand.write("lib/p/live/web/interrupted.conf.provision-new", "half");
+        std::fs::remove_dir_all(stand.path("lib/p/records/releases/0b")).unwrap();
         let state = probed(&stand.run_in(shell, scripts::PROBE.text, &[], ""));
         assert!(
             state.files.contains_key("web/interrupted.conf") && state.foreign.is_empty(),
@@ -141,7 +140,7 @@ fn what_an_interrupted_release_placed_is_known_when_its_own_records_are_gone() {
         release(&stand, "0b", &["c.yml"]);
         assert_eq!(stand.run_in(shell, VERBS, &["verb_place 0b"], "").status, 0, "{shell:?}");
         assert_eq!(in_place(&stand), ["c.yml", "web/half.conf.provision-new"], "{shell:?}");
-        assert!(!stand.path("opt/stack/.provision/set-aside").exists(), "{shell:?}");
+        assert!(!stand.path("lib/p/records/set-aside").exists(), "{shell:?}");
     }
 }
 
@@ -150,10 +149,10 @@ fn a_first_deploy_that_fails_removes_what_it_placed_and_that_alone() {
     for shell in SHELLS {
         let stand = Stand::new();
         release(&stand, "0b", &["c.yml", "prometheus/p.yml"]);
-        stand.write("opt/stack/.provision/releases/0b/units/provision-p-unseal.service", "ours");
+        stand.write("lib/p/records/releases/0b/units/provision-p-unseal.service", "ours");
         stand.write("run-systemd/system/x", "");
         stand.program("systemctl", "echo \"$*\" >>\"${0%/*}/asked\"");
-        stand.write("opt/stack/prometheus/theirs.txt", "theirs");
+        stand.write("lib/p/live/prometheus/theirs.txt", "theirs");
         let first =
             "old_manifest=; release=0b; note_placed \"$records/releases/0b\"; verb_units; verb_place 0b";
         stand.write("etc/systemd/system/provision-p-metrics-unseal.service", "another project's");
@@ -168,8 +167,8 @@ fn a_first_deploy_that_fails_removes_what_it_placed_and_that_alone() {
         assert!(asked.contains("disable --quiet provision-p-unseal.service\n"), "{asked}");
         assert!(!asked.contains("metrics") && !asked.contains("other"), "{asked}");
         assert_eq!(in_place(&stand), [""; 0], "{shell:?}");
-        assert_eq!(below(&stand.path("opt/stack/.provision/set-aside/n")), ["prometheus/theirs.txt"]);
-        assert!(!stand.path("opt/stack/.provision/placed").exists());
+        assert_eq!(below(&stand.path("lib/p/records/set-aside/n")), ["prometheus/theirs.txt"]);
+        assert!(!stand.path("lib/p/records/placed").exists());
     }
 }
 
@@ -192,17 +191,18 @@ fn odd_names_are_reported_and_put_away_and_never_misread() {
         release(&stand, "0b", &["c.yml", "prometheus/p.yml"]);
         for folder in ["prometheus", "data"] {
             for name in ODD {
-                stand.write(&format!("opt/stack/{folder}/x"), "theirs");
-                let folder = stand.path(&format!("opt/stack/{folder}"));
+                stand.write(&format!("lib/p/live/{folder}/x"), "theirs");
+                let folder = stand.path(&format!("lib/p/live/{folder}"));
                 std::fs::rename(folder.join("x"), folder.join(OsStr::from_bytes(name))).unwrap();
             }
-            std::os::unix::fs::symlink("p.yml", stand.path(&format!("opt/stack/{folder}/link.yml"))).unwrap();
-            let fifo = stand.path(&format!("opt/stack/{folder}/fifo"));
+            std::os::unix::fs::symlink("p.yml", stand.path(&format!("lib/p/live/{folder}/link.yml")))
+                .unwrap();
+            let fifo = stand.path(&format!("lib/p/live/{folder}/fifo"));
             assert!(std::process::Command::new("mkfifo").arg(fifo).status().unwrap().success());
         }
         // In the place of a file of ours: what is the same behind a link is no file of ours.
-        std::fs::rename(stand.path("opt/stack/c.yml"), stand.path("opt/stack/theirs")).unwrap();
-        std::os::unix::fs::symlink("theirs", stand.path("opt/stack/c.yml")).unwrap();
+        std::fs::rename(stand.path("lib/p/live/c.yml"), stand.path("lib/p/live/theirs")).unwrap();
+        std::os::unix::fs::symlink("theirs", stand.path("lib/p/live/c.yml")).unwrap();
         let state = probed(&stand.run_in(shell, scripts::PROBE.text, &[], ""));
         let foreign: Vec<&str> = state.foreign.iter().map(String::as_str).collect();
         assert_eq!(
@@ -225,17 +225,17 @@ fn odd_names_are_reported_and_put_away_and_never_misread() {
         assert_eq!(state.files["prometheus/link.yml"], "-");
         assert_eq!(state.files["prometheus/new\\nline.yml"], digest(b"theirs"));
         assert!(!state.files.contains_key("forged"));
-        let untouched = below(&stand.path("opt/stack/data"));
+        let untouched = below(&stand.path("lib/p/live/data"));
         let output = stand.run_in(shell, VERBS, &["verb_place 0b"], "");
         assert_eq!(output.status, 0, "{shell:?} {output:?}");
-        assert_eq!(below(&stand.path("opt/stack/prometheus")), ["p.yml"], "{shell:?}");
-        assert_eq!(below(&stand.path("opt/stack/data")), untouched, "{shell:?}");
-        let aside = below(&stand.path("opt/stack/.provision/set-aside/n/prometheus"));
+        assert_eq!(below(&stand.path("lib/p/live/prometheus")), ["p.yml"], "{shell:?}");
+        assert_eq!(below(&stand.path("lib/p/live/data")), untouched, "{shell:?}");
+        let aside = below(&stand.path("lib/p/records/set-aside/n/prometheus"));
         assert_eq!(aside.len(), ODD.len() + 2, "{shell:?} {aside:?}");
-        assert!(stand.path("opt/stack/.provision/set-aside/n/c.yml").is_symlink());
-        assert_eq!(std::fs::read_to_string(stand.path("opt/stack/theirs")).unwrap(), "0a c.yml\n");
+        assert!(stand.path("lib/p/records/set-aside/n/c.yml").is_symlink());
+        assert_eq!(std::fs::read_to_string(stand.path("lib/p/live/theirs")).unwrap(), "0a c.yml\n");
         // Once put away there is nothing left to report.
-        stand.write("opt/stack/.provision/current", "0b\n");
+        stand.write("lib/p/records/current", "0b\n");
         let state = probed(&stand.run_in(shell, scripts::PROBE.text, &[], ""));
         assert!(state.foreign.is_empty() && state.declared.is_empty(), "{shell:?} {state:?}");
     }
@@ -246,12 +246,12 @@ fn odd_names_among_our_records_forge_nothing() {
     let stand = host();
     for name in [&b"x\nend"[..], b"x\ncurrent 0c", b"back\\slash"] {
         for folder in ["bin", "releases/0a/units"] {
-            stand.write(&format!("opt/stack/.provision/{folder}/x"), "");
-            let folder = stand.path(&format!("opt/stack/.provision/{folder}"));
+            stand.write(&format!("lib/p/records/{folder}/x"), "");
+            let folder = stand.path(&format!("lib/p/records/{folder}"));
             std::fs::rename(folder.join("x"), folder.join(OsStr::from_bytes(name))).unwrap();
         }
     }
-    stand.write("opt/stack/.provision/releases/x\nkept 0c/confirmed", "");
+    stand.write("lib/p/records/releases/x\nkept 0c/confirmed", "");
     for (shell, output) in stand.run(scripts::PROBE.text, &[], "") {
         let state = probed(&output);
         assert_eq!(state.current.as_ref().map(|id| id.0.as_str()), Some("0a"), "{shell}");
@@ -264,7 +264,7 @@ fn a_name_in_a_manifest_is_no_pattern() {
     let stand = Stand::new();
     stand.write("manifest", "patience\ta.b\t1\npatience\taxb\t2\npatience\ta\t3\n");
     let text = concat!(
-        include_str!("scripts/lib.sh"),
+        scripts::lib!(),
         "for name in a.b axb a '.*'; do manifest_lines_of \"$3\" patience \"$name\"; done\n"
     );
     let manifest = stand.path("manifest").to_str().unwrap().to_owned();

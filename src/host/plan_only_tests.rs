@@ -5,8 +5,8 @@ use super::testing::{Stand, printed};
 use crate::inventory::Environment;
 use crate::ssh::Command;
 
-const BIN: &str = "opt/stack/.provision/bin";
-const GUARD: &str = "opt/stack/.provision/bin/plan-only.sh";
+const BIN: &str = "lib/p/records/bin";
+const GUARD: &str = "lib/p/records/bin/plan-only.sh";
 
 /// A host that a release was deployed to, and the environment it belongs to. What the guard would run is printed.
 fn host() -> (Stand, Environment, tempfile::TempDir) {
@@ -31,9 +31,10 @@ fn host() -> (Stand, Environment, tempfile::TempDir) {
 /// What the guard answers under each shell: status, what it would run, why it refuses.
 fn asked(stand: &Stand, original: &str) -> (u32, String, String) {
     let remote = stand.remote();
+    let records = stand.path("lib/p/records").display().to_string();
     let answers = stand.run_file(GUARD, &[&remote, "p", original], "");
     let one = |output: &crate::ssh::Output| {
-        let ran = printed(output).replace(&remote, "REMOTE");
+        let ran = printed(output).replace(&remote, "REMOTE").replace(&records, "RECORDS");
         (output.status, ran, String::from_utf8_lossy(&output.stderr).replace(&remote, "REMOTE"))
     };
     let first = one(&answers[0].1);
@@ -50,12 +51,12 @@ fn what_plan_asks_is_answered() {
     for fed in [true, false] {
         let (status, ran, said) = asked(&stand, &PROBE.kept(vps, &environment, &[]).sent(fed));
         assert_eq!((status, said.as_str()), (0, ""));
-        assert_eq!(ran, "ran 120 /bin/sh REMOTE/.provision/bin/probe.sh REMOTE p\n");
+        assert_eq!(ran, "ran 120 /bin/sh RECORDS/bin/probe.sh REMOTE p\n");
     }
     // The texts are those of the release, never of files that somebody edited.
     let (status, ran, said) = asked(&stand, &TEXTS.kept(vps, &environment, &[""]).sent(true));
     assert_eq!((status, said.as_str()), (0, ""));
-    assert_eq!(ran, "ran 120 /bin/sh REMOTE/.provision/bin/texts.sh REMOTE p released\n");
+    assert_eq!(ran, "ran 120 /bin/sh RECORDS/bin/texts.sh REMOTE p released\n");
 }
 
 #[test]
@@ -118,14 +119,16 @@ fn another_version_is_said_to_be_one() {
 #[test]
 fn texts_lead_out_of_no_folder() {
     let stand = Stand::new();
-    stand.write("opt/stack/.provision/current", "0a\n");
-    stand.write("opt/stack/.provision/releases/0a/files/conf.yml", "released\n");
-    stand.write("opt/stack/.provision/releases/0a/sealed.age", "sealed\n");
+    stand.write("lib/p/records/current", "0a\n");
+    stand.write("lib/p/records/releases/0a/files/conf.yml", "released\n");
+    stand.write("lib/p/records/releases/0a/sealed.age", "sealed\n");
     stand.write("opt/stack/conf.yml", "edited\n");
     stand.write("opt/secret", "secret\n");
     let outside = stand.path("opt/secret");
-    let paths =
-        format!("conf.yml\n../sealed.age\n../../../../../secret\n{}\n./../sealed.age\n", outside.display());
+    let paths = format!(
+        "conf.yml\n../sealed.age\n../../../../../secret\n{}\n./../sealed.age\n@records/current\n",
+        outside.display()
+    );
     for (shell, output) in stand.run(TEXTS.text, &["released"], &paths) {
         let texts = super::texts::read(&output.stdout).unwrap();
         assert_eq!(texts.len(), 1, "{shell}: {texts:?}");

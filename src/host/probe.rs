@@ -10,7 +10,7 @@ use super::listening::Listening;
 use super::{lock, scripts};
 use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
-use crate::plan::{self, Container, HostState, ReleaseId};
+use crate::plan::{self, Container, Deployed, HostState, ReleaseId};
 use crate::ssh::{Output, Session};
 
 /// Looks at the host; changes nothing there.
@@ -21,8 +21,8 @@ use crate::ssh::{Output, Session};
 pub async fn probe(session: &Session, host: &Host, environment: &Environment) -> Result<HostState> {
     let output = scripts::PROBE.exec(session, host, environment, &[], &[]).await?;
     let state = parse(&output, &Login::of(session)).map_err(|error| error.host(host.name.to_string()))?;
-    let name = &environment.name;
-    plan::owned(&environment.remote.path, (&environment.project, name), &state)
+    let of = (environment.project.as_str(), environment.name.as_str());
+    plan::owned(&environment.remote.path, &super::layout::records(of.0), of, &state)
         .map_err(|error| error.host(host.name.to_string()))?;
     Ok(state)
 }
@@ -97,6 +97,9 @@ pub(super) fn parse(output: &Output, login: &Login) -> Result<HostState> {
             "halfkey" => state.half_key = Some(value.to_owned()),
             "machine" => value.clone_into(&mut state.machine),
             "owner" => state.owner = pair(),
+            "moves-from" => state.moves_from = Some(value.to_owned()),
+            "linked" => state.linked = Some(value.to_owned()),
+            "stack" => state.stacks.extend(stack(value)),
             "readonly" => {
                 state.read_only.insert(value.to_owned());
             }
@@ -206,6 +209,14 @@ fn free(state: &mut HostState, value: &str) -> Option<()> {
         state.inodes.insert(place.to_owned(), files.parse().ok()?);
     }
     Some(())
+}
+
+/// Another stack of the host: "PROJECT ENVIRONMENT PATH".
+fn stack(value: &str) -> Option<(String, Deployed)> {
+    let mut words = value.splitn(3, ' ');
+    let (project, environment, path) = (words.next()?, words.next()?, words.next()?);
+    let environment = (environment != "-").then(|| environment.to_owned());
+    Some((project.to_owned(), Deployed { environment, path: path.to_owned() }))
 }
 
 fn container(json: &str) -> Option<Container> {

@@ -6,67 +6,57 @@ use crate::error::{Error, Kind, Result};
 use crate::inventory::{Environment, Host};
 use crate::ssh::{Command, Output, Session};
 
+/// What stands in front of every script.
+macro_rules! lib {
+    () => {
+        concat!(include_str!("scripts/lib.sh"), include_str!("scripts/layout.sh"))
+    };
+}
+#[cfg(test)]
+pub(super) use lib;
+
 /// Looks at the host.
 pub(super) const PROBE: Own = Own {
     name: "probe.sh",
-    text: concat!(
-        include_str!("scripts/lib.sh"),
-        include_str!("scripts/listening.sh"),
-        include_str!("scripts/probe.sh")
-    ),
+    text: concat!(lib!(), include_str!("scripts/listening.sh"), include_str!("scripts/probe.sh")),
 };
 /// Takes a release and starts its activation.
 pub(super) const RECEIVE: Own = Own {
     name: "receive.sh",
-    text: concat!(
-        include_str!("scripts/lib.sh"),
-        include_str!("scripts/follow.sh"),
-        include_str!("scripts/receive.sh")
-    ),
+    text: concat!(lib!(), include_str!("scripts/follow.sh"), include_str!("scripts/receive.sh")),
 };
 /// Tells a waiting activation to stay or to go back.
-pub(super) const ANSWER: Own = Own {
-    name: "answer.sh",
-    text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/answer.sh")),
-};
+pub(super) const ANSWER: Own =
+    Own { name: "answer.sh", text: concat!(lib!(), include_str!("scripts/answer.sh")) };
 /// Follows a running activation again.
-pub(super) const RESUME: &str = concat!(
-    include_str!("scripts/lib.sh"),
-    include_str!("scripts/follow.sh"),
-    include_str!("scripts/resume.sh")
-);
+pub(super) const RESUME: &str =
+    concat!(lib!(), include_str!("scripts/follow.sh"), include_str!("scripts/resume.sh"));
 /// Prints files that lie on the host.
 pub(super) const TEXTS: Own =
-    Own { name: "texts.sh", text: concat!(include_str!("scripts/lib.sh"), include_str!("scripts/texts.sh")) };
+    Own { name: "texts.sh", text: concat!(lib!(), include_str!("scripts/texts.sh")) };
 /// Prints the audit log.
-pub(super) const HISTORY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/history.sh"));
+pub(super) const HISTORY: &str = concat!(lib!(), include_str!("scripts/history.sh"));
 /// Tells what a probe does not.
-pub(super) const STATUS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/status.sh"));
+pub(super) const STATUS: &str = concat!(lib!(), include_str!("scripts/status.sh"));
 /// Asks the holder of the lock to go back.
-pub(super) const UNLOCK: &str = concat!(
-    include_str!("scripts/lib.sh"),
-    include_str!("scripts/follow.sh"),
-    include_str!("scripts/unlock.sh")
-);
+pub(super) const UNLOCK: &str =
+    concat!(lib!(), include_str!("scripts/follow.sh"), include_str!("scripts/unlock.sh"));
 /// Waits for the lock.
-pub(super) const AWAIT_LOCK: &str =
-    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/await-lock.sh"));
+pub(super) const AWAIT_LOCK: &str = concat!(lib!(), include_str!("scripts/await-lock.sh"));
 
 /// Runs SQL in a database of a container.
-pub(super) const ROLE: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/role.sh"));
+pub(super) const ROLE: &str = concat!(lib!(), include_str!("scripts/role.sh"));
 
 /// Prints a service's log.
-pub(super) const LOGS: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/logs.sh"));
+pub(super) const LOGS: &str = concat!(lib!(), include_str!("scripts/logs.sh"));
 
 /// Writes a line into a service's log and into the journal.
-pub(super) const CANARY: &str = concat!(include_str!("scripts/lib.sh"), include_str!("scripts/canary.sh"));
+pub(super) const CANARY: &str = concat!(lib!(), include_str!("scripts/canary.sh"));
 /// Measures what the stack uses.
-pub(super) const OVERHEAD: &str =
-    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/overhead.sh"));
+pub(super) const OVERHEAD: &str = concat!(lib!(), include_str!("scripts/overhead.sh"));
 
 /// Says how each container logs.
-pub(super) const LOG_DRIVERS: &str =
-    concat!(include_str!("scripts/lib.sh"), include_str!("scripts/log-drivers.sh"));
+pub(super) const LOG_DRIVERS: &str = concat!(lib!(), include_str!("scripts/log-drivers.sh"));
 
 /// What a key is bound to that may only plan; it chooses between the host's own copies of the probe and the texts.
 const PLAN_ONLY: &str = "plan-only.sh";
@@ -77,20 +67,24 @@ const PLAN_ONLY: &str = "plan-only.sh";
 pub fn plan_only_command(host: &Host, environment: &Environment) -> String {
     let sudo = if host.sudo { "sudo -n " } else { "" };
     let (remote, project) = (&environment.remote.path, &environment.project);
-    format!(
-        "exec {sudo}/bin/sh {remote}/.provision/bin/{PLAN_ONLY} {remote} {project} \"$SSH_ORIGINAL_COMMAND\""
-    )
+    let records = super::layout::records(project);
+    format!("exec {sudo}/bin/sh {records}/bin/{PLAN_ONLY} {remote} {project} \"$SSH_ORIGINAL_COMMAND\"")
 }
 
-/// The scripts that a host keeps in `.provision/bin`, by name.
+/// The scripts that a host keeps in `bin` of its records, by name.
 #[must_use]
 pub fn installed() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
-        ("lib.sh", include_str!("scripts/lib.sh").to_owned()),
+        ("lib.sh", lib!().to_owned()),
         ("unseal-lib.sh", include_str!("scripts/unseal-lib.sh").to_owned()),
         (
             "verbs.sh",
-            concat!(include_str!("scripts/verbs.sh"), include_str!("scripts/validate.sh")).to_owned(),
+            concat!(
+                include_str!("scripts/verbs.sh"),
+                include_str!("scripts/validate.sh"),
+                include_str!("scripts/move.sh")
+            )
+            .to_owned(),
         ),
         ("activate.sh", include_str!("scripts/activate.sh").to_owned()),
         ("boot.sh", include_str!("scripts/boot.sh").to_owned()),
@@ -142,6 +136,7 @@ pub(super) async fn exec(
 /// # Errors
 /// Unreachable, with what to write into the inventory.
 pub(super) fn as_root(name: &str, sudo: bool, status: u32, said: &str) -> Result<()> {
+    super::layout::sound(name, status, said)?;
     if status != NOT_ROOT && status != NOT_ALLOWED {
         return Ok(());
     }
@@ -173,7 +168,7 @@ fn not_allowed(name: &str, said: &str) -> Error {
 
 /// A script that is used in every deploy, so that a host keeps a copy: what is there is not sent again.
 pub(super) struct Own {
-    /// Its file in `.provision/bin`.
+    /// Its file in `bin` of the records.
     pub name: &'static str,
     /// Its text.
     pub text: &'static str,
@@ -189,7 +184,7 @@ impl Own {
     pub(super) fn kept(&self, host: &Host, environment: &Environment, args: &[&str]) -> Command {
         let digest = crate::stack::short_digest(self.text.as_bytes());
         let command = Command::script(include_str!("scripts/installed.sh"))
-            .arg(&environment.remote.path)
+            .arg(&environment.project)
             .arg(self.name)
             .arg(digest);
         Self::with(command, host, environment, args)

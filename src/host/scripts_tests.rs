@@ -22,7 +22,7 @@ const DOCKER0: &str =
     "echo '2: docker0    inet 172.17.0.1/16 brd 172.17.255.255 scope global docker0\\  valid_lft forever'";
 
 /// What the probe finds of a host, under each shell; `change` makes the host another one.
-fn probed(change: impl Fn(&Stand)) -> Vec<HostState> {
+pub(super) fn probed(change: impl Fn(&Stand)) -> Vec<HostState> {
     probed_with(scripts::PROBE.text, change)
 }
 
@@ -74,8 +74,8 @@ fn what_only_looks_finds_nothing_on_a_fresh_host_and_makes_nothing() {
 #[test]
 fn texts_are_those_in_place_or_those_of_a_kept_release() {
     let stand = Stand::new();
-    stand.write("opt/stack/a b.yml", "in place\n");
-    stand.write("opt/stack/.provision/releases/0a/files/a b.yml", "kept\n");
+    stand.write("lib/p/live/a b.yml", "in place\n");
+    stand.write("lib/p/records/releases/0a/files/a b.yml", "kept\n");
     let paths = "a b.yml\nfiles/a b.yml\nmissing\n";
     for (folder, path, text) in [("", "a b.yml", "in place\n"), ("0a", "files/a b.yml", "kept\n")] {
         for (shell, output) in stand.run(scripts::TEXTS.text, &[folder], paths) {
@@ -189,8 +189,8 @@ fn where_a_release_runs_docker_is_asked_for_no_version_and_its_containers_tell_i
          *) echo \"unexpected: $*\" >&2; exit 1 ;;\nesac"
     );
     let release = |stand: &Stand| {
-        stand.write("opt/stack/.provision/current", "0a\n");
-        stand.write("opt/stack/.provision/releases/0a/manifest", "owner\tp\tprod\ncompose\tc.yml\n");
+        stand.write("lib/p/records/current", "0a\n");
+        stand.write("lib/p/records/releases/0a/manifest", "owner\tp\tprod\ncompose\tc.yml\n");
     };
     for state in probed(|stand| {
         release(stand);
@@ -297,7 +297,7 @@ done";
     }
     let stand = Stand::new();
     stand.program("df", &df);
-    let text = concat!(include_str!("scripts/lib.sh"), "room_at \"$1\"\n");
+    let text = concat!(scripts::lib!(), "room_at \"$1\"\n");
     for (shell, output) in stand.run(text, &[], "") {
         assert_eq!(printed(&output), "/mnt has 0 MB free, and room for 7 new files\n", "{shell}");
     }
@@ -307,7 +307,7 @@ done";
 fn deadlines_do_not_follow_a_clock_that_somebody_sets() {
     let stand = Stand::new();
     stand.program("date", "echo 0");
-    let mut holder = stand.hold("opt/stack/.provision/lock");
+    let mut holder = stand.hold("lib/p/records/lock");
     for (shell, output) in stand.run(scripts::AWAIT_LOCK, &["1"], "") {
         assert_eq!(printed(&output), "held\n", "{shell}");
     }
@@ -330,11 +330,11 @@ fn deadlines_do_not_follow_a_clock_that_somebody_sets() {
 
 #[test]
 fn what_was_arriving_when_the_power_went_is_swept_and_what_arrives_now_is_not() {
-    let text = concat!(include_str!("scripts/lib.sh"), "use \"$1\" \"$2\"\nsweep_incoming \"$3\"\n");
+    let text = concat!(scripts::lib!(), "use \"$1\" \"$2\"\nsweep_incoming \"$3\"\n");
     for shell in SHELLS {
         let stand = Stand::new();
         for word in ["dead", "cut", "alive", "own"] {
-            stand.write(&format!("opt/stack/.provision/incoming.{word}/tar"), "half");
+            stand.write(&format!("lib/p/records/incoming.{word}/tar"), "half");
         }
         // Of this boot, but whoever held it is gone.
         stand.write("run/provision/p.control/receiving.cut", "");
@@ -343,7 +343,7 @@ fn what_was_arriving_when_the_power_went_is_swept_and_what_arrives_now_is_not() 
         receiver.kill().unwrap();
         receiver.wait().unwrap();
         assert_eq!(output.status, 0, "{shell:?}: {output:?}");
-        let entries = std::fs::read_dir(stand.path("opt/stack/.provision")).unwrap();
+        let entries = std::fs::read_dir(stand.path("lib/p/records")).unwrap();
         let mut left: Vec<String> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
@@ -355,7 +355,7 @@ fn what_was_arriving_when_the_power_went_is_swept_and_what_arrives_now_is_not() 
 #[test]
 fn containers_do_not_inherit_the_proxies_of_roots_own_configuration() {
     let text = concat!(
-        include_str!("scripts/lib.sh"),
+        scripts::lib!(),
         include_str!("scripts/verbs.sh"),
         "use \"$1\" \"$2\"\nmkdir -p \"$control\"\nmanifest=$3\ncompose up -d\necho \"after: ${DOCKER_CONFIG:-its own}\"\n"
     );
@@ -388,7 +388,7 @@ echo \"${DOCKER_CONTEXT:-the usual engine}: $*\"",
 #[test]
 fn what_a_told_secret_leaves_behind_is_nothing() {
     let text = concat!(
-        include_str!("scripts/lib.sh"),
+        scripts::lib!(),
         include_str!("scripts/verbs.sh"),
         "use \"$1\" \"$2\"\nmkdir -p \"$control\"\nlog=$control/log.n\nverb_tell web \"$3\" || echo failed\nls -A \"$control\"; cat \"$log\"\n"
     );

@@ -12,7 +12,8 @@ use crate::ssh::Output;
 /// The shells that a host may have as /bin/sh.
 pub(super) const SHELLS: [&[&str]; 2] = [&["dash"], &["busybox", "sh"]];
 
-/// A folder that stands for a host: `opt/stack` is the remote folder, `run` stands for /run, `bin` has its commands.
+/// A folder that stands for a host: `opt/stack` is the remote folder, `lib` stands for /var/lib/provision, `run` for /run,
+/// `bin` has its commands.
 pub(super) struct Stand {
     folder: tempfile::TempDir,
     /// Who the login is there: 0 is root.
@@ -23,7 +24,7 @@ impl Stand {
     /// A host where nothing of ours is, with a docker that has nothing.
     pub(super) fn new() -> Self {
         let stand = Self { folder: tempfile::tempdir().unwrap(), uid: 0 };
-        for folder in ["opt", "run", "bin"] {
+        for folder in ["opt", "run", "bin", "lib"] {
             std::fs::create_dir(stand.path(folder)).unwrap();
         }
         stand.docker("exit 0");
@@ -118,13 +119,18 @@ impl Stand {
             .replace("PATH=/usr/local/sbin:", &format!("PATH={}:/usr/local/sbin:", folder(&self.path("bin"))))
             .replace("/run/provision", &folder(&self.path("run/provision")))
             .replace("/run/docker.sock", &folder(&self.path("docker.sock")))
+            .replace("/var/lib/provision", &folder(&self.path("lib")))
             .replace("/etc/ssh/", &folder(&self.path("etc/ssh/")))
             .replace("/etc/systemd/", &folder(&self.path("etc/systemd/")))
             .replace("/run/systemd/", &folder(&self.path("run-systemd/")))
             .replace("/snap/bin/", &folder(&self.path("snap/bin/")));
         // The tests may run as anybody, and busybox' shell takes its own commands before those of the PATH.
         let mut functions = format!("id() {{ echo {}; }}\n", self.uid);
-        for name in ["date", "df", "ip", "timeout"] {
+        // Whose folders are is asked of this, unless a test is about just that: whoever runs the tests stands for root.
+        if !self.path("bin/stat").exists() {
+            functions += "stat() { case $* in *%n*) echo '0 0 755 x' ;; *%u*) echo '0 0 755' ;; *) command stat \"$@\" ;; esac; }\n";
+        }
+        for name in ["date", "df", "ip", "stat", "timeout"] {
             let path = self.path(&format!("bin/{name}"));
             if path.exists() {
                 writeln!(functions, "{name}() {{ {} \"$@\"; }}", folder(&path)).unwrap();

@@ -9,13 +9,14 @@ use crate::inventory::Environment;
 pub fn units(environment: &Environment) -> BTreeMap<String, String> {
     let project = &environment.project;
     let remote = &environment.remote.path;
+    let records = super::layout::records(project);
     let service = |verb: &str| {
         format!(
             "[Service]\n\
              Type=oneshot\n\
              RemainAfterExit=yes\n\
              Environment=HOME=/root\n\
-             ExecStart=/bin/sh {remote}/.provision/bin/boot.sh {remote} {project} {verb}\n\
+             ExecStart=/bin/sh {records}/bin/boot.sh {remote} {project} {verb}\n\
              Restart=on-failure\n\
              RestartSec=5\n"
         )
@@ -84,7 +85,7 @@ mod tests {
         Type=oneshot
         RemainAfterExit=yes
         Environment=HOME=/root
-        ExecStart=/bin/sh /opt/p/.provision/bin/boot.sh /opt/p p finish
+        ExecStart=/bin/sh /var/lib/provision/p/records/bin/boot.sh /opt/p p finish
         Restart=on-failure
         RestartSec=5
 
@@ -102,7 +103,7 @@ mod tests {
         Type=oneshot
         RemainAfterExit=yes
         Environment=HOME=/root
-        ExecStart=/bin/sh /opt/p/.provision/bin/boot.sh /opt/p p unseal
+        ExecStart=/bin/sh /var/lib/provision/p/records/bin/boot.sh /opt/p p unseal
         Restart=on-failure
         RestartSec=5
 

@@ -70,6 +70,15 @@ pub fn names(root: &Path) -> Vec<String> {
 }
 
 impl Environment {
+    /// The folder of a host below which each project has its own (`src/host/layout.rs` says what is in it).
+    pub const HOME: &'static str = "/var/lib/provision";
+
+    /// The folder on a host with the files that this project's services mount. `remote.path` is a link to it.
+    #[must_use]
+    pub fn live_dir(&self) -> String {
+        format!("{}/{}/live", Self::HOME, self.project)
+    }
+
     /// The tmpfs folder on a host that holds this project's secrets.
     #[must_use]
     pub fn secrets_dir(&self) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{Generated, HostState, OVERRIDE_FILE, values};
+use crate::inventory::Environment;
 use crate::stack::{Release, has_extension};
 use crate::words::count;
 
@@ -97,6 +98,14 @@ pub(super) fn changes(
         })
         .collect();
     let mut notes = Vec::new();
+    if let Some(old) = &state.moves_from {
+        notes.push(format!(
+            "an older provision deployed to {old}: records and files move to {}/{}; files there that were edited, or \
+             that provision did not place, stay",
+            Environment::HOME,
+            release.project
+        ));
+    }
     // The journal of a deploy that runs is none that was left.
     if let Some(id) = state.interrupted.as_ref().filter(|_| state.holder.is_none()) {
         notes.push(format!("the activation of release {id} was interrupted: it is taken up and ended"));
@@ -236,16 +245,16 @@ fn fate(file: &FileChange, drift: &str) -> &'static str {
         ("removed", "removed") => "was removed on the host; the release has it no longer either",
         ("removed", _) => "was removed on the host and will be put back",
         ("added", "added") => {
-            "was put there by hand; the release has its own, theirs is kept in .provision/set-aside"
+            "was put there by hand; the release has its own, theirs is kept in records/set-aside"
         }
-        ("added", _) => "was put there by hand and goes; it is kept in .provision/set-aside",
+        ("added", _) => "was put there by hand and goes; it is kept in records/set-aside",
         (_, "removed") => {
-            "was edited on the host and goes with this release; the edit is kept in .provision/set-aside"
+            "was edited on the host and goes with this release; the edit is kept in records/set-aside"
         }
         (_, "unchanged") => {
-            "was edited on the host and will be put back; the edit is kept in .provision/set-aside"
+            "was edited on the host and will be put back; the edit is kept in records/set-aside"
         }
-        _ => "was edited on the host, and this release changes it; the edit is kept in .provision/set-aside",
+        _ => "was edited on the host, and this release changes it; the edit is kept in records/set-aside",
     }
 }
 

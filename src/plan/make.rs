@@ -80,6 +80,7 @@ pub fn make(
         && services.is_empty()
         && old_scripts.is_empty()
         && state.unsealed
+        && state.moves_from.is_none()
         && state.interrupted.is_none();
     let (forward, back) = if nothing {
         (Vec::new(), Vec::new())
@@ -214,6 +215,9 @@ fn service_changes(
             Some(container) if generated.labels.get(name) != Some(&container.digest) => {
                 Some(("recreate", reasons(release, generated, state, service, container, &touched)))
             }
+            Some(_) if state.moves_from.is_some() && mounts_live(service) => {
+                Some(("recreate", vec!["its files move to another folder of the host".to_owned()]))
+            }
             Some(container) if !service.one_shot && !container.is_well() && !container.is_starting() => {
                 // Compose starts what has ended, and leaves alone what is unhealthy or paused: the host makes that anew.
                 let action = if container.is_stuck() { "recreate" } else { "start" };
@@ -241,6 +245,11 @@ fn service_changes(
         }
     }
     changes.into_values().collect()
+}
+
+/// Whether a service mounts something of the live tree.
+fn mounts_live(service: &Service) -> bool {
+    service.mounts.iter().any(|mount| !mount.source.starts_with('/'))
 }
 
 /// What happened to a file: the release changed it, or somebody did on the host.

@@ -308,8 +308,8 @@ fn what_was_edited_on_the_host_is_drift_and_not_a_change() {
     edit(&mut state, "s1/conf.yml", None);
     insta::assert_snapshot!(plan(&release, &state).changes.lines().join("\n"), @r"
     s0: reload (drift: s0/rules/a.yml was edited on the host)
-    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
-    drift: s0/rules/a.yml was edited on the host and will be put back; the edit is kept in .provision/set-aside
+    drift: s0/more.yml was put there by hand and goes; it is kept in records/set-aside
+    drift: s0/rules/a.yml was edited on the host and will be put back; the edit is kept in records/set-aside
     drift: s1/conf.yml was removed on the host and will be put back
     ");
     // A release that changes the same file says both.
@@ -317,8 +317,8 @@ fn what_was_edited_on_the_host_is_drift_and_not_a_change() {
     change(&mut new, "s0/rules/a.yml");
     insta::assert_snapshot!(plan(&new, &state).changes.lines().join("\n"), @r"
     s0: reload (s0/rules/a.yml changed)
-    drift: s0/more.yml was put there by hand and goes; it is kept in .provision/set-aside
-    drift: s0/rules/a.yml was edited on the host, and this release changes it; the edit is kept in .provision/set-aside
+    drift: s0/more.yml was put there by hand and goes; it is kept in records/set-aside
+    drift: s0/rules/a.yml was edited on the host, and this release changes it; the edit is kept in records/set-aside
     drift: s1/conf.yml was removed on the host and will be put back
     ");
 }
@@ -449,4 +449,22 @@ fn a_changed_password_of_a_role_is_set_before_the_services_start_and_set_back_on
         (None, None),
         "before a first deploy `bootstrap` sets it"
     );
+}
+
+#[test]
+fn what_mounts_files_of_the_older_layout_is_made_anew_once_and_the_rest_runs_on() {
+    let mut release = release(&[Sketch::default(), Sketch::default()]);
+    release.services.get_mut("s1").unwrap().mounts.retain(|mount| mount.source.starts_with('/'));
+    let mut state = running(&release, &generated(&release));
+    state.moves_from = Some("/opt/shop".to_owned());
+    let made = plan(&release, &state);
+    assert_eq!(with_action(&made, "recreate"), BTreeSet::from([name(0)]));
+    assert!(
+        made.changes.notes[0].starts_with("an older provision deployed to /opt/shop: "),
+        "{:?}",
+        made.changes
+    );
+    assert!(!made.forward.is_empty() && !made.back.is_empty());
+    state.moves_from = None;
+    assert!(plan(&release, &state).is_empty());
 }

@@ -44,6 +44,6 @@ pub use owner::owned;
 pub use requirements::requirements;
 pub use role::{Role, is_left_to_the_deploy, roles};
 pub use seal::{SealedBundle, seal};
-pub use state::{Container, HostState, Socket};
+pub use state::{Container, Deployed, HostState, Socket};
 pub use step::Step;
 pub use usage::Usage;

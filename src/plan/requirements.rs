@@ -19,6 +19,12 @@ pub fn requirements(release: &Release, state: &HostState, least_free: u64) -> Re
     engine::answers(state)?;
     engine::fits(state)?;
     let deployed_by_us = state.current.is_some() || state.interrupted.is_some();
+    if let (Some(target), false) = (&state.linked, deployed_by_us) {
+        return Err(error(&format!(
+            "the remote folder is a link to {target} there, and provision did not make it"
+        ))
+        .hint("Choose another `remote: {path: …}` in the inventory, or take the link away."));
+    }
     let in_use = state.strangers > 0 || !state.containers.is_empty();
     if in_use && !deployed_by_us {
         let found = format!(

@@ -66,6 +66,15 @@ impl Container {
     }
 }
 
+/// A stack that is deployed to the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its environment, where the host knows it.
+    pub environment: Option<String>,
+    /// Its remote folder.
+    pub path: String,
+}
+
 /// What the probe found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HostState {
@@ -100,6 +109,12 @@ pub struct HostState {
     pub half_key: Option<String>,
     /// The same for two names of one machine, and for no two machines.
     pub machine: String,
+    /// The folder from which containers or records have still to move to where they lie now.
+    pub moves_from: Option<String>,
+    /// Where the remote folder leads to, if that is a link which is not ours.
+    pub linked: Option<String>,
+    /// The stacks of the host by their compose project, the own one among them.
+    pub stacks: BTreeMap<String, Deployed>,
     /// The compose project and the environment that own the remote folder, where a release says so.
     pub owner: Option<(String, String)>,
     /// Where the file systems of the remote folder or of /run are mounted, if nothing can be written there.
@@ -116,7 +131,7 @@ pub struct HostState {
     pub current: Option<ReleaseId>,
     /// The first half of the SHA-256 over the current release's name and all files: what a plan is bound to.
     pub digest: String,
-    /// Files in the remote folder that provision put there, and those that lie in a folder which a service mounts as
+    /// Files in the live tree that provision put there, and those that lie in a folder which a service mounts as
     /// its configuration: path → SHA-256, or `-` for what is no file. A path that no line can hold is written with
     /// escapes: a backslash is in no path of a release.
     pub files: BTreeMap<String, String>,

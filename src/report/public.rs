@@ -134,7 +134,7 @@ mod tests {
         insta::assert_snapshot!(lines.join("\n"), @r"
         file ours.yml: changed
             x: 1 → 2
-        drift: theirs.json was edited on the host, and this release changes it; the edit is kept in .provision/set-aside
+        drift: theirs.json was edited on the host, and this release changes it; the edit is kept in records/set-aside
             (3 lines left out: everybody can read this output; docs/ci.md says what is left out, and when)
         ");
         assert!(!serde_json::to_string(&changes.files[1]).unwrap().contains("hunter2"));

@@ -41,7 +41,7 @@ pub fn load(environment: &Environment) -> Result<Release> {
     for (name, value) in [
         ("environment", environment.name.clone()),
         ("project", environment.project.clone()),
-        ("remote_path", environment.remote.path.clone()),
+        ("remote_path", environment.live_dir()),
         ("secrets_dir", environment.secrets_dir()),
     ] {
         values.insert(name.to_owned(), Value::from(value));

@@ -5,10 +5,18 @@ here=$(dirname "$0")
 . "$here/lib.sh"
 . "$here/unseal-lib.sh"
 . "$here/verbs.sh"
+log=/run/provision/$2.control/log.$4
+# Whoever owns the folder of the older layout may have exchanged it since the probe.
+# shellcheck disable=SC2317 # `use` calls it
+refuse_layout() {
+	say error layout "its folders cannot be used: $*"
+	say outcome refused
+	exit 0
+}
 use "$1" "$2"
 id=$3 nonce=$4 bound=$5 confirm=$6 pull=$7 keep=$8 actor=$9
-incoming=$records/incoming.$nonce
-log=$control/log.$nonce
+# A host of the older layout is moved over below; until then its records are read where they are.
+incoming=$home/records/incoming.$nonce
 begun=$(date +%s) begun_up=$(uptime_seconds)
 current=$(current_release)
 
@@ -22,7 +30,7 @@ outcome() { # WORD
 	exit 0
 }
 
-exec 9>"$lock"
+exec 9>"$home/records/lock"
 # Probes and followers try the lock for an instant. (busybox' flock has no -w.)
 tries=0
 until flock -n 9; do
@@ -30,6 +38,11 @@ until flock -n 9; do
 	[ "$tries" -lt 20 ] || break
 	sleep 0.1
 done
+# An older provision locks what it knows.
+if [ "$tries" -lt 20 ] && is_old && [ -f "$lock" ]; then
+	exec 7<"$lock"
+	flock -n 7 || tries=20
+fi
 if [ "$tries" -ge 20 ]; then
 	say error locked "$(cat "$control/holder" 2>/dev/null || echo unknown)"
 	rm -rf "$incoming"
@@ -43,6 +56,12 @@ say started "$id" "$begun"
 if [ "$(state_digest)" != "$bound" ]; then
 	say error stale "the host's files changed after it was looked at"
 	outcome stale
+fi
+
+if is_old; then
+	move_in || { say error disk "the records cannot be moved to $home: $(room_at "$home")"; outcome refused; }
+	release=$current old_manifest=$incoming/moved/manifest
+	if [ -n "$current" ]; then verb_units || outcome refused; fi
 fi
 
 # Left by controllers that were cut off while sending.
@@ -92,7 +111,7 @@ assemble() {
 		while IFS= read -r path; do
 			path=${path#./}
 			case $path in
-			files/*) source=$remote/${path#files/} ;;
+			files/*) source=$live/${path#files/} ;;
 			*) source=$records/releases/$current/$path ;;
 			esac
 			mkdir -p "$(dirname "$new/$path")" && apply_delta "$source" <"$incoming/delta/$path" >"$new/$path" || return 1
@@ -102,7 +121,7 @@ assemble() {
 	mkdir -p "$new/files"
 	while IFS=$tab read -r _ path; do
 		if [ -f "$new/files/$path" ]; then continue; fi
-		source=$remote/$path
+		source=$live/$path
 		[ -z "$base" ] || source=$records/releases/$base/files/$path
 		mkdir -p "$(dirname "$new/files/$path")" && cp "$source" "$new/files/$path" || return 1
 	done <"$incoming/list"
@@ -206,12 +225,13 @@ commit() {
 # After a first deploy nothing stays but its log.
 forget() {
 	rm -rf "${records:?}/bin" "$records/placed"
-	rmdir "$records/releases" "$records/set-aside" 2>/dev/null || :
+	rmdir "$records/releases" "$records/set-aside" "$live" 2>/dev/null || :
 }
 
 refused=no
 restore_images "$id"
 if carry_out "$records/activation/forward" forward && await_answer && commit; then
+	tidy
 	outcome deployed
 fi
 
@@ -232,7 +252,7 @@ fi
 if carry_back "$current"; then
 	end_journal || :
 	sweep || :
-	[ -n "$current" ] || forget
+	if [ -n "$current" ]; then tidy; else forget; fi
 	outcome returned
 fi
 outcome stuck

@@ -1,6 +1,6 @@
 # What all scripts share. Sourced, or put in front of a script that is sent by itself.
 # POSIX sh, for dash and busybox. No value is ever pasted into script text: values come as arguments or files.
-# shellcheck shell=sh disable=SC2034
+# shellcheck shell=sh disable=SC2034,SC2154
 set -eu
 umask 077
 LC_ALL=C
@@ -14,18 +14,6 @@ need_root() {
 		echo "the login is $(id -un 2>/dev/null || id -u), which is not root" >&2
 		exit 91
 	}
-}
-
-# use REMOTE PROJECT: sets the places that everything else works with.
-use() {
-	need_root
-	remote=$1
-	project=$2
-	records=$remote/.provision
-	run=/run/provision/$project
-	# Live records are in tmpfs too: a full disk must not keep a supervisor from saying so.
-	control=/run/provision/$project.control
-	lock=$records/lock
 }
 
 # Seconds since the host started: a clock that somebody sets moves no deadline.
@@ -147,14 +135,14 @@ placed_paths() { placed | sed -n "s/^file${tab}[^$tab]*$tab//p" | sort -u; }
 # Names that no line can hold, or that programs print in another way: with control characters or a backslash.
 odd='*[[:cntrl:]\\]*'
 
-# Runs find over what is looked at in the remote folder: the files that provision put there, by their names, and the
+# Runs find over what is looked at in the live tree: the files that provision put there, by their names, and the
 # folders that services mount as their configuration.
 find_placed() { # MANIFEST EXPRESSION...
 	(
 		folders=
 		[ ! -f "$1" ] || folders=$(manifest_lines "$1" folder)
 		shift
-		cd "$remote" 2>/dev/null || exit 0
+		cd "$live" 2>/dev/null || exit 0
 		# Each but those that lie in such a folder: a tab and the folder's name with a slash are only at a path's beginning.
 		begins=$(printf '%s\n' "$folders" | sed "s|^..*\$|$tab&/|")
 		while IFS= read -r path; do

@@ -80,7 +80,7 @@ echo "machine${machine:-}"
 listening /proc/net/tcp /proc/net/tcp6
 # docker0's address is the kernel's to tell; docker is asked where there is none of that name.
 # One df for all places, as it is asked while docker is.
-set -- "$(nearest "$remote")" "$(nearest /var/lib/docker)" /run
+set -- "$(nearest "$home")" "$(nearest /var/lib/docker)" /run
 df -P -k "$@" >"$work/bytes" 2>/dev/null || :
 df -P -i "$@" >"$work/inodes" 2>/dev/null || :
 grep ' ro[ ,]' /proc/mounts >"$work/readonly" || :
@@ -121,11 +121,27 @@ echo "digest $({
 grep '^odd ' "$work/in-place" || :
 grep -v '^odd ' "$work/in-place" >"$work/files" || :
 sed 's/^/file /' "$work/files"
-# Where nothing of ours is, whatever lies there is somebody's. So many are enough to say so.
-if [ -z "$current" ] && [ ! -s "$records/placed" ] && [ -d "$remote" ]; then
-	echo "strangers $(cd "$remote" && find . -path ./.provision -prune -o ! -type d -print | head -n 1000 | wc -l)"
+if [ -n "$moves_from" ]; then
+	echo "moves-from $moves_from"
+elif [ -L "$remote" ]; then
+	target=$(readlink "$remote" | head -n 1)
+	[ "$target" = "$live" ] || echo "linked $target"
+elif [ -z "$current" ] && [ ! -s "$records/placed" ]; then
+	# Where nothing of ours is, whatever lies there is somebody's. So many are enough to say so.
+	echo "strangers $(find "$remote" ! -type d 2>/dev/null | head -n 1000 | wc -l)"
 fi
-if [ -d "$records/bin" ]; then
+# The stacks that are deployed to this host, with their folders: `-` is an environment that is not known from here.
+sed -n 's|^ExecStart=/bin/sh [^ ]*/boot\.sh \(/[^ ]*\) \([^ ]*\) finish$|stack \2 - \1|p' /etc/systemd/system/provision-*-finish.service 2>/dev/null || :
+for other in /var/lib/provision/*/records/current; do
+	other=${other%/current}
+	if [ "$other" = "$records" ] || ! [ -f "$other/path" ]; then continue; fi
+	read -r place <"$other/path" || :
+	read -r word <"$other/current" || :
+	name=${other%/records}
+	environment=$(sed -n "s/^owner${tab}[^$tab]*$tab//p" "$other/releases/$word/manifest" 2>/dev/null)
+	echo "stack ${name##*/} ${environment:--} $place"
+done
+if ! is_old && [ -d "$records/bin" ]; then
 	(cd "$records/bin" && find . -type f ! -path "$odd" -exec sha256sum {} +) | sed -n 's|^\([0-9a-f]\{64\}\)  \./|script \1 |p'
 fi
 for confirmed in "$records/releases"/*/confirmed; do

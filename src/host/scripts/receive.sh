@@ -1,24 +1,28 @@
 # Takes a release from standard input, starts its activation detached from this connection and follows it.
-# Arguments: REMOTE PROJECT OWNER GROUP MODE KEEP ID SIZE DIGEST BOUND CONFIRM PULL NONCE ACTOR
+# Arguments: REMOTE PROJECT GROUP MODE KEEP ID SIZE DIGEST BOUND CONFIRM PULL NONCE ACTOR
 # shellcheck shell=sh disable=SC2154
 use "$1" "$2"
-owner=$3 group=$4 mode=$5 keep=$6 id=$7 size=$8 digest=$9
+group=$3 mode=$4 keep=$5 id=$6 size=$7 digest=$8 bound=$9
 shift 9
-bound=$1 confirm=$2 pull=$3 nonce=$4 actor=$5
+confirm=$1 pull=$2 nonce=$3 actor=$4
 
 refuse() { # WORD TEXT
 	printf 'error\t%s\t%s\noutcome\trefused\n' "$1" "$2"
 	exit 0
 }
 
-known=yes
-[ -d "$remote" ] || known=no
+# Whatever is found there, what arrives goes to where records lie now.
+fresh=no
+if is_old; then cd /; elif [ ! -f "$records/format" ]; then fresh=yes; fi
+records=$home/records lock=$home/records/lock live=$home/live
 mkdir -p "$control" 2>/dev/null || refuse disk "cannot make $control: $(room_at "$control")"
-mkdir -p "$remote" 2>/dev/null || refuse disk "cannot make $remote: $(room_at "$remote")"
-[ -d "$records" ] || mkdir "$records" 2>/dev/null || refuse disk "cannot make $records: $(room_at "$remote")"
-if [ "$known" = no ]; then
-	chown "$owner:$group" "$remote" 2>/dev/null || refuse owner "there is no user $owner or group $group"
-	chmod "$mode" "$remote"
+mkdir -p "$records/bin" "$records/releases" "$records/log" "$live" 2>/dev/null || refuse disk "cannot make $records: $(room_at "$home")"
+# Whoever may read the live tree must get through to it; what lies beside it is root's alone.
+{ chmod 0711 /var/lib/provision "$home" && chmod 0700 "$records"; } || refuse disk "cannot change $home: $(room_at "$home")"
+chown "root:$group" "$live" 2>/dev/null || refuse owner "there is no group $group"
+chmod "$mode" "$live"
+if [ "$fresh" = yes ]; then
+	(echo "$format" >"$records/format") 2>/dev/null || refuse disk "cannot write below $records: $(room_at "$records")"
 fi
 incoming=$records/incoming.$nonce
 log=$control/log.$nonce
@@ -30,8 +34,7 @@ flock -n 8
 trap 'rm -rf "$incoming" "$control/receiving.$nonce"' EXIT
 # A connection that is cut ends us by a signal, which alone runs no EXIT trap.
 trap 'exit 1' PIPE HUP TERM
-mkdir -p "$incoming" "$records/bin" "$records/releases" "$records/log" 2>/dev/null ||
-	refuse disk "cannot write below $records: $(room_at "$records")"
+mkdir -p "$incoming" 2>/dev/null || refuse disk "cannot write below $records: $(room_at "$records")"
 cat >"$incoming/tar" 2>/dev/null || refuse disk "the stream could not be written: $(room_at "$records")"
 got=$(wc -c <"$incoming/tar")
 [ "$got" -eq "$size" ] || refuse stream "$got of $size bytes arrived"

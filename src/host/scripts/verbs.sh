@@ -26,8 +26,8 @@ docker_() { limited 60 docker "$@" 9>&-; }
 compose() (
 	exec 9>&-
 	without_proxies || exit 1
-	limited 900 docker compose --ansi never --progress plain -p "$project" --project-directory "$remote" \
-		-f "$remote/$(manifest_lines "$manifest" compose)" -f "$remote/docker-compose.provision.yml" "$@"
+	limited 900 docker compose --ansi never --progress plain -p "$project" --project-directory "$live" \
+		-f "$live/$(manifest_lines "$manifest" compose)" -f "$live/docker-compose.provision.yml" "$@"
 )
 
 # The docker command hands the proxies of root's own configuration to each container that it makes, where they would
@@ -151,20 +151,20 @@ is_plain_file() { [ -f "$1" ] && [ ! -h "$1" ]; }
 # What is in place and was not put there by provision is somebody's work: it is kept.
 set_aside() { # PATH
 	kept=$records/set-aside/$nonce/$1
-	if ! is_plain_file "$remote/$1"; then
-		mkdir -p "${kept%/*}" && mv -f "$remote/$1" "$kept" && say output "$1" "was put in the place of a file here; it is kept as $kept"
+	if ! is_plain_file "$live/$1"; then
+		mkdir -p "${kept%/*}" && mv -f "$live/$1" "$kept" && say output "$1" "was put in the place of a file here; it is kept as $kept"
 		return
 	fi
-	digest=$(sha256sum <"$remote/$1" | cut -c 1-64)
+	digest=$(sha256sum <"$live/$1" | cut -c 1-64)
 	if placed | grep -q -x -F "file$tab$digest$tab$1"; then return 0; fi
 	# Without room for a copy it is moved: whoever calls us replaces or removes it anyway.
-	mkdir -p "${kept%/*}" && { cp "$remote/$1" "$kept" 2>/dev/null || mv -f "$remote/$1" "$kept"; } && say output "$1" "was edited here; the edited file is kept as $kept"
+	mkdir -p "${kept%/*}" && { cp "$live/$1" "$kept" 2>/dev/null || mv -f "$live/$1" "$kept"; } && say output "$1" "was edited here; the edited file is kept as $kept"
 }
 
-# Removes a file in the remote folder, and the folders above it that are empty then.
+# Removes a file in the live tree, and the folders above it that are empty then.
 take_away() { # PATH
-	set_aside "$1" && rm -f "$remote/$1" || return 1
-	case $1 in */*) (cd "$remote" && rmdir -p -- "${1%/*}" 2>/dev/null) || : ;; esac
+	set_aside "$1" && rm -f "$live/$1" || return 1
+	case $1 in */*) (cd "$live" && rmdir -p -- "${1%/*}" 2>/dev/null) || : ;; esac
 }
 
 # The same of what no line can name.
@@ -185,29 +185,29 @@ verb_place() { # RELEASE
 	note_placed "$records/releases/$1" "${old_manifest%/manifest}" || { failed disk "cannot write $records: $(room_at "$records")"; return 1; }
 	placed_paths >"$control/placed-paths"
 	while IFS=$tab read -r _ path; do
-		if is_plain_file "$remote/$path" && cmp -s "$source/$path" "$remote/$path" 2>/dev/null; then continue; fi
-		if [ -e "$remote/$path" ] || [ -h "$remote/$path" ]; then set_aside "$path" || return 1; fi
+		if is_plain_file "$live/$path" && cmp -s "$source/$path" "$live/$path" 2>/dev/null; then continue; fi
+		if [ -e "$live/$path" ] || [ -h "$live/$path" ]; then set_aside "$path" || return 1; fi
 		# Rename inside the folder: who mounted the folder sees the old file or the new one, never a half.
-		(umask 022 && mkdir -p "$(dirname "$remote/$path")" && cp "$source/$path" "$remote/$path.provision-new" 2>/dev/null) &&
-			chmod 0644 "$remote/$path.provision-new" && mv -fT "$remote/$path.provision-new" "$remote/$path" || {
-			rm -f "$remote/$path.provision-new"
-			failed disk "cannot write $remote/$path: $(room_at "$remote/$path")"
+		(umask 022 && mkdir -p "$(dirname "$live/$path")" && cp "$source/$path" "$live/$path.provision-new" 2>/dev/null) &&
+			chmod 0644 "$live/$path.provision-new" && mv -fT "$live/$path.provision-new" "$live/$path" || {
+			rm -f "$live/$path.provision-new"
+			failed disk "cannot write $live/$path: $(room_at "$live/$path")"
 			return 1
 		}
 	done <"$control/files"
 	# Ours, from a placing that was interrupted.
 	while IFS= read -r path; do
-		[ ! -e "$remote/$path.provision-new" ] || rm -f "$remote/$path.provision-new"
+		[ ! -e "$live/$path.provision-new" ] || rm -f "$live/$path.provision-new"
 	done <"$control/placed-paths"
 	# What this release does not have: of what provision put here, and of what lies in its services' configuration.
 	in_place "$manifest" >"$control/in-place" || return 1
 	cut -f 2 "$control/files" >"$control/paths"
 	sed -n 's/^[0-9a-f]\{64\} //p' "$control/in-place" | grep -v -x -F -f "$control/paths" >"$control/to-go" || :
 	while IFS= read -r path; do
-		take_away "$path" || { failed disk "cannot remove $remote/$path"; return 1; }
+		take_away "$path" || { failed disk "cannot remove $live/$path"; return 1; }
 	done <"$control/to-go"
 	if grep -q '^odd ' "$control/in-place"; then
-		take_odd_away "$remote" || { failed disk "cannot put away what lies in $remote"; return 1; }
+		take_odd_away "$live" || { failed disk "cannot put away what lies in $live"; return 1; }
 	fi
 	forget_placed "$records/releases/$1" file || :
 }
@@ -522,7 +522,7 @@ verb_settle() { # RELEASE, SECONDS and after a tab the services that are excused
 }
 
 verb_down() {
-	if [ -f "$remote/docker-compose.provision.yml" ]; then
+	if [ -f "$live/docker-compose.provision.yml" ]; then
 		# Half of its files may be gone already: what it leaves is removed by label below.
 		compose down --remove-orphans >"$control/down" 2>&1 || say_lines output down <"$control/down"
 	fi
@@ -535,8 +535,8 @@ verb_down() {
 verb_clear() {
 	placed_paths >"$control/placed-paths" || return 1
 	while IFS= read -r path; do
-		rm -f "$remote/$path.provision-new"
-		if [ ! -e "$remote/$path" ] && [ ! -h "$remote/$path" ]; then continue; fi
+		rm -f "$live/$path.provision-new"
+		if [ ! -e "$live/$path" ] && [ ! -h "$live/$path" ]; then continue; fi
 		take_away "$path" || return 1
 	done <"$control/placed-paths"
 	placed | sed -n "s/^unit$tab//p" >"$control/units"
@@ -546,6 +546,7 @@ verb_clear() {
 	if [ -d /run/systemd/system ]; then systemctl daemon-reload 9>&- || :; fi
 	if grep -q " $run tmpfs " /proc/mounts; then umount "$run" || return 1; fi
 	rmdir "$run" 2>/dev/null || :
+	(drop_link "$remote") || :
 	rm -rf "$records/releases/$release" "$records/placed"
 }
 

@@ -29,7 +29,7 @@ fn a_fetched_dashboard_is_there_after_a_deploy_and_restarts_nothing() {
     assert_eq!(vps(ids), before);
     // The check asks for every uid of the release.
     let checks = vps(
-        "cat /opt/koprogo/monitoring/.provision/releases/$(cat /opt/koprogo/monitoring/.provision/current)/checks.json",
+        "cat /var/lib/provision/koprogo-monitoring/records/releases/$(cat /var/lib/provision/koprogo-monitoring/records/current)/checks.json",
     );
     assert!(checks.contains("community-7"), "{checks}");
     let left = vps("ls /opt/koprogo/monitoring/grafana/dashboards/community");

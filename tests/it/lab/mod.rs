@@ -21,6 +21,7 @@ mod isolation;
 mod leaks;
 mod lock;
 mod matrix;
+mod moved;
 mod panels;
 mod pipeline;
 mod planning;
@@ -88,7 +89,7 @@ pub(crate) struct Lab {
 }
 
 /// The place of our records on the VPS.
-pub(crate) const RECORDS: &str = "/opt/koprogo/monitoring/.provision";
+pub(crate) const RECORDS: &str = "/var/lib/provision/koprogo-monitoring/records";
 
 /// Waits for its turn at the VPS, which lasts as long as the file is open: for a test that asks its programs something
 /// and leaves the stack alone. A file, as the tests may be spread over several processes.
@@ -145,7 +146,7 @@ impl Lab {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let release = vps(&format!("cat {RECORDS}/current 2>/dev/null || true"));
         let files = vps(
-            "cd /opt/koprogo/monitoring && find . -path ./.provision -prune -o -type f -exec sha256sum {} + | sort -k 2",
+            "cd /var/lib/provision/koprogo-monitoring/live && find . -type f -exec sha256sum {} + | sort -k 2",
         );
         let mut containers = BTreeMap::new();
         let list = vps(
@@ -183,7 +184,7 @@ impl Lab {
         let left = vps(&format!(
             "ls -d {RECORDS}/incoming.* {RECORDS}/activation* 2>/dev/null || true; \
              systemctl list-units --no-legend 'provision-koprogo-monitoring.service'; \
-             find /opt/koprogo/monitoring -name '*.provision-new'"
+             find /var/lib/provision/koprogo-monitoring -name '*.provision-new'"
         ));
         assert_eq!(left, "");
     }

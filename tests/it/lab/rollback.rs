@@ -87,7 +87,7 @@ fn a_rollback_runs_the_image_that_the_release_ran_and_status_says_when_it_is_gon
     lab.edit("stack/tiny/web/page.txt", "hello", "hello again");
     lab.deploy().ends_with(0, &[]);
     assert_eq!(runs(), two);
-    let second = vps("cat /opt/koprogo/tiny/.provision/current");
+    let second = vps("cat /var/lib/provision/tiny/records/current");
     vps("docker image prune --force");
     let run = lab.provision(&["rollback", "lab"]);
     run.ends_with(0, &[]);
@@ -105,7 +105,7 @@ fn a_rollback_runs_the_image_that_the_release_ran_and_status_says_when_it_is_gon
         lab.deploy().ends_with(0, &[]);
     }
     let tags = vps("docker images --format '{{.Tag}}' --filter 'reference=provision.keep/tiny/*' | sort");
-    assert_eq!(tags, vps("ls /opt/koprogo/tiny/.provision/releases | sort"));
+    assert_eq!(tags, vps("ls /var/lib/provision/tiny/records/releases | sort"));
     assert_eq!(tags.lines().count(), 2);
     remove();
     vps(

@@ -44,7 +44,7 @@ pub(super) fn remove() {
     vps("docker ps -aq --filter label=com.docker.compose.project=tiny | xargs -r docker rm -f >/dev/null; \
          docker volume rm -f tiny_data >/dev/null; docker network rm tiny_default >/dev/null 2>&1; \
          systemctl disable --quiet --now provision-tiny-unseal.service provision-tiny-finish.service 2>/dev/null; \
-         rm -rf /opt/koprogo/tiny /etc/systemd/system/provision-tiny-*; systemctl daemon-reload; \
+         rm -rf /opt/koprogo/tiny /var/lib/provision/tiny /etc/systemd/system/provision-tiny-*; systemctl daemon-reload; \
          umount /run/provision/tiny 2>/dev/null; rm -rf /run/provision/tiny /run/provision/tiny.control");
 }
 
@@ -59,11 +59,11 @@ fn a_first_deploy_that_fails_leaves_nothing_but_its_log() {
     let run = lab.deploy();
     run.ends_with(5, &["vps", "web: it crashes", "nothing of it runs"]);
     assert_eq!(vps("docker ps -aq --filter label=com.docker.compose.project=tiny"), "");
-    assert_eq!(vps("find /opt/koprogo/tiny -path '*/.provision' -prune -o -type f -print"), "");
+    assert_eq!(vps("ls -d /opt/koprogo/tiny /var/lib/provision/tiny/live 2>/dev/null || true"), "");
     assert_eq!(vps(&format!("ls /etc/systemd/system/provision-tiny*; rm {other}")), other);
     assert_eq!(vps("docker volume ls -q --filter name=tiny_data"), "tiny_data", "volumes are never deleted");
     assert!(!try_vps("grep -q ' /run/provision/tiny ' /proc/mounts").status.success());
-    assert_ne!(vps("ls /opt/koprogo/tiny/.provision/log"), "");
+    assert_ne!(vps("ls /var/lib/provision/tiny/records/log"), "");
     remove();
 }
 
@@ -96,7 +96,10 @@ fn a_first_deploy_and_files_that_somebody_edited() {
             assert!(run.stdout.contains(line), "`{line}` is not in\n{}", run.stdout);
         }
     }
-    assert!(!try_vps("ls -d /opt/koprogo/tiny").status.success(), "a plan makes nothing");
+    assert!(
+        !try_vps("ls -d /opt/koprogo/tiny /var/lib/provision/tiny").status.success(),
+        "a plan makes nothing"
+    );
     lab.deploy().ends_with(0, &[]);
     // A copy of the environment, alone in its project: the host knows whose it is.
     for end in ["yml", "known_hosts"] {
@@ -128,7 +131,7 @@ fn a_first_deploy_and_files_that_somebody_edited() {
         "hello\ntheirs\ntheirs\npage.txt"
     );
     assert_eq!(lab.provision(&["plan", "lab", "--detailed-exitcode"]).code, 0);
-    assert_eq!(vps("cat /opt/koprogo/tiny/.provision/set-aside/*/web/page.txt"), "edited");
-    assert_eq!(vps("cat /opt/koprogo/tiny/.provision/set-aside/*/web/a*"), "theirs");
+    assert_eq!(vps("cat /var/lib/provision/tiny/records/set-aside/*/web/page.txt"), "edited");
+    assert_eq!(vps("cat /var/lib/provision/tiny/records/set-aside/*/web/a*"), "theirs");
     remove();
 }

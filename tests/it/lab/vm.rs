@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::interruptions::until;
 use super::{ROOT, Run, command_in, copy_of_project, turn, wait_for};
 
-const RECORDS: &str = "/opt/koprogo/monitoring/.provision";
+const RECORDS: &str = "/var/lib/provision/koprogo-monitoring/records";
 
 /// Runs one of the lab's commands for the machine; it has to succeed.
 fn lab(arguments: &[&str]) {

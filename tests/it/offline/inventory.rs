@@ -316,7 +316,7 @@ remote: {path: opt, owner: 'a b', mode: 0700}
 deploy: {settle: 30, min_free_disk: lots, keep_releases: 1}
 hosts:\n  vps: {address: https://example.com, port: 1,",
     );
-    assert_snapshot!(refused(&project), @r"
+    assert_snapshot!(refused(&project), @r#"
     error: failed to load the inventory of test
 
       inventory/test.yml:1:10: `opt` cannot be the remote folder
@@ -324,9 +324,10 @@ hosts:\n  vps: {address: https://example.com, port: 1,",
         |          ^
         hint: An absolute path of at least two parts, of letters, digits, `-`, `_` and `.`: /opt/koprogo/monitoring.
 
-      inventory/test.yml:1:21: `a b` is not a user or group
+      inventory/test.yml:1:21: `a b` cannot own what root executes
         | remote: {path: opt, owner: 'a b', mode: 0700}
         |                     ^
+        hint: The stack's files are root's. Take this line out; `group` and `mode: "0750"` let others read them.
 
       inventory/test.yml:2:10: `30` is not a duration
         | deploy: {settle: 30, min_free_disk: lots, keep_releases: 1}
@@ -347,7 +348,7 @@ hosts:\n  vps: {address: https://example.com, port: 1,",
         |   vps: {address: https://example.com, port: 1, user: deploy, sudo: true}
         |         ^
         hint: A DNS name, an IP address or a Host of ~/.ssh/config, without a scheme or a port.
-    ");
+    "#);
     assert_snapshot!(refused(&with("port: 1,", "port: 99999,")), @r"
     error: failed to load the inventory of test
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::lab::way::address;
 use crate::lab::{ROOT, container, vps, wait_for};
 
-pub(super) const RECORDS: &str = "/opt/koprogo/matrix/.provision";
+pub(super) const RECORDS: &str = "/var/lib/provision/matrix/records";
 
 /// A file of sshd's that keeps our user out.
 const NO_LOGIN: &str = "/etc/ssh/sshd_config.d/matrix.conf";
@@ -113,17 +113,7 @@ fn pack(tar: &[u8]) -> Vec<u8> {
 pub(super) fn receive(stream: &[u8], size: usize, digest: &str) -> String {
     let mut child = Command::new("docker")
         .args(["exec", "-i", &container("vps"), "sh", &format!("{RECORDS}/bin/receive.sh")])
-        .args([
-            "/opt/koprogo/matrix",
-            "matrix",
-            "root",
-            "root",
-            "0755",
-            "3",
-            "cut",
-            &size.to_string(),
-            digest,
-        ])
+        .args(["/opt/koprogo/matrix", "matrix", "root", "0755", "3", "cut", &size.to_string(), digest])
         .args(["-", "3", "60", "c0ffee", "{}"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -153,7 +143,7 @@ pub(super) fn remove_stack() {
         "docker ps -aq --filter label=com.docker.compose.project=matrix | xargs -r docker rm -f >/dev/null; \
          docker volume rm -f matrix_data >/dev/null; docker network rm matrix_default >/dev/null 2>&1; \
          systemctl disable --quiet --now provision-matrix-unseal.service provision-matrix-finish.service 2>/dev/null; \
-         rm -rf /opt/koprogo/matrix /etc/systemd/system/provision-matrix-*; systemctl daemon-reload; \
+         rm -rf /opt/koprogo/matrix /var/lib/provision/matrix /etc/systemd/system/provision-matrix-*; systemctl daemon-reload; \
          umount /run/provision/matrix 2>/dev/null; rm -rf /run/provision/matrix /run/provision/matrix.control; \
          docker images --format '{{.Repository}}:{{.Tag}}' | grep provision.keep/matrix/ | xargs -r docker rmi >/dev/null",
     );

@@ -68,7 +68,7 @@ impl Look {
     /// Where the files in place are not those that the current release's manifest declares.
     pub(super) fn not_as_declared(&self) -> Vec<String> {
         let placed: Vec<&String> =
-            self.files.iter().filter(|line| line.contains("  /opt/koprogo/matrix/")).collect();
+            self.files.iter().filter(|line| line.contains("  /var/lib/provision/matrix/live/")).collect();
         let mut wrong: Vec<String> = Vec::new();
         if self.declared.is_empty() || self.containers.len() != 5 {
             wrong.push(format!("{} files, {} containers", self.declared.len(), self.containers.len()));
