@@ -1,6 +1,6 @@
 # Two commands for a fresh machine: make demo, make test. `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down lab programs lab-images packages lint audit sbom test test-lab test-others test-all bench build
+.PHONY: help demo demo-down lab programs lab-images packages lint audit sbom test test-lab test-others test-all fuzz bench build
 
 CARGO ?= cargo
 LAB := tests/lab/lab.sh
@@ -63,6 +63,11 @@ test-others:
 
 test-all: test ## The long matrices as well
 	$(IT) --test-threads=1 --ignored --nocapture
+
+# All that we did not write, changed again and again (src/fuzz.rs): each target for FUZZ_SECONDS, one beside another.
+FUZZ_SECONDS ?= 600
+fuzz: ## Fuzz what reads answers and files, FUZZ_SECONDS=600 a target
+	PROVISION_FUZZ_SECONDS=$(FUZZ_SECONDS) $(CARGO) test --locked --lib -- --nocapture fuzz no_answer_of_a_service_breaks no_file_breaks
 
 bench: packages ## A deploy with nothing to change, in multiples of a cold `ssh host true`
 	$(CARGO) build --locked --release

@@ -9,6 +9,8 @@ pub mod command;
 pub mod dashboards;
 pub mod error;
 pub mod event;
+#[cfg(test)]
+mod fuzz;
 pub mod host;
 pub mod inventory;
 pub mod logfmt;

@@ -100,7 +100,7 @@ fn json<T: serde::de::DeserializeOwned>(
     serde_json::from_slice(text).map_err(|error| format!("{name}: {error}"))
 }
 
-fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Result<Kept, String> {
+pub(super) fn read(id: &ReleaseId, records: &BTreeMap<String, Vec<u8>>) -> std::result::Result<Kept, String> {
     let manifest = records.get("manifest").ok_or("the host has no manifest of it")?;
     let manifest = String::from_utf8_lossy(manifest);
     let mut kept = Kept {

@@ -62,7 +62,7 @@ pub async fn log_drivers(
     drivers(&output)
 }
 
-fn drivers(output: &Output) -> Result<BTreeMap<String, String>> {
+pub(super) fn drivers(output: &Output) -> Result<BTreeMap<String, String>> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     if lines.next() != Some("provision-log-drivers 1") || !text.trim_end().ends_with("\nend") {
@@ -75,7 +75,7 @@ fn drivers(output: &Output) -> Result<BTreeMap<String, String>> {
     Ok(lines.filter_map(one).collect())
 }
 
-fn parse(output: &Output) -> Result<Usage> {
+pub(super) fn parse(output: &Output) -> Result<Usage> {
     let text = String::from_utf8_lossy(&output.stdout);
     let mut lines = text.lines();
     if lines.next() != Some("provision-overhead 1") || !text.trim_end().ends_with("\nend") {

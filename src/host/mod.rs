@@ -5,6 +5,8 @@
 mod activation;
 mod broken;
 mod forwarding;
+#[cfg(test)]
+mod fuzz_tests;
 mod history;
 mod kept;
 mod layout;

@@ -375,4 +375,20 @@ mod tests {
         assert!(wildcard("Vps.EXAMPLE.net", "vps.example.NET"));
         assert!(!wildcard(&"*a".repeat(50), &"b".repeat(500)));
     }
+
+    #[test]
+    fn no_file_breaks_what_reads_it() {
+        let seeds = [
+            &b"[127.0.0.1]:22,vps ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2nVKxbyPB5HkWfPz8dqwDv7WT2LKZoSkBqrXTX5gw9 c\n"[..],
+            b"@cert-authority *.x,!y ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE2nVKxbyPB5HkWfPz8dqwDv7WT2LKZoSkBqrXTX5gw9\n",
+            b"|1|aaaaaaaaaaaaaaaaaaaaaaaaaaa=|bbbbbbbbbbbbbbbbbbbbbbbbbbb= ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQ==\n",
+        ];
+        let names = ["vps".to_owned(), "[127.0.0.1]:22".to_owned()];
+        crate::fuzz::run("known_hosts", &seeds.map(<[u8]>::to_vec), &|data| {
+            let text = plain_text(data);
+            for strict in [true, false] {
+                let _ = matching(Path::new("known_hosts"), &text, &names, strict);
+            }
+        });
+    }
 }

@@ -180,3 +180,27 @@ fn every_recording_is_in_a_table_here() {
     let listed: BTreeSet<String> = read.union(&not_read).map(|name| (*name).to_owned()).collect();
     assert_eq!(there, listed);
 }
+
+/// Every answer that is read, changed again and again (`crate::fuzz`).
+#[test]
+fn no_answer_of_a_service_breaks_what_reads_it() {
+    let tables = [PROMETHEUS, ALERTMANAGER, GRAFANA, LOKI].into_iter().flatten();
+    let mut all: Vec<(&str, Make)> =
+        tables.map(|(name, make, ..)| (*name, *make)).chain(ERRORS.iter().copied()).collect();
+    all.dedup_by_key(|(name, _)| *name);
+    let seeds: Vec<Vec<u8>> = all.iter().map(|(name, _)| parse(&text(name)).body).collect();
+    let checks: Vec<Asked> = all.iter().map(|(_, make)| make()).collect();
+    let next = std::cell::Cell::new(0);
+    crate::fuzz::run("answers", &seeds, &|data| {
+        next.set((next.get() + 1) % checks.len());
+        let give = |status| Answer { status, content_type: String::new(), date: None, body: data.to_vec() };
+        for status in [200, 500] {
+            let _ = verdict(&checks[next.get()], |_| give(status));
+        }
+    });
+    let queries = [&b"sum by (job) (rate(up{job=\"a\"}[5m])) > 0.5"[..], b"1 +\n\t2 # x", b"'a\\'b'"];
+    crate::fuzz::run("promql", &queries.map(<[u8]>::to_vec), &|data| {
+        let text = String::from_utf8_lossy(data).into_owned();
+        assert!(super::promql::same(&text, &text));
+    });
+}
