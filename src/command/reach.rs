@@ -249,7 +249,7 @@ const RELOAD_LINES: usize = 200;
 /// How many lines are taken and how long they are waited for: a long line comes in parts, and a host may send more than
 /// was asked for.
 const MOST_LINES: usize = 2000;
-const LAST_WORDS: Duration = Duration::from_secs(30);
+const LAST_WORDS: Duration = Duration::from_secs(90);
 /// So many characters of a line are shown.
 const LONGEST_LINE: usize = 400;
 
