@@ -108,6 +108,17 @@ fn nothing_else_is_run() {
 }
 
 #[test]
+fn paths_of_records_and_out_of_the_folder_are_not_passed_on() {
+    let (stand, environment, _root) = host();
+    stand.program("timeout", "cat");
+    let original = TEXTS.kept(&environment.hosts[0], &environment, &[""]).sent(true);
+    let paths = "a/b.yml\n/etc/shadow\n@records/releases/0a/sealed.age\n../sealed.age\na/../../x\nc d.yml\n";
+    for (shell, output) in stand.run_file(GUARD, &[&stand.remote(), "p", &original], paths) {
+        assert_eq!((output.status, printed(&output).as_str()), (0, "a/b.yml\nc d.yml\n"), "{shell}");
+    }
+}
+
+#[test]
 fn another_version_is_said_to_be_one() {
     let (stand, environment, _root) = host();
     stand.write(&format!("{BIN}/probe.sh"), "echo older\n");

@@ -46,12 +46,15 @@ case $(sha256sum <"$here/$name") in
 esac
 if [ "$2" != "$remote" ] || [ "$3" != "$project" ]; then refuse "it is made for $project in $remote"; fi
 case $name in
-probe.sh) [ $# -eq 3 ] || refuse 'only the probe of the host is given' ;;
+probe.sh)
+	[ $# -eq 3 ] || refuse 'only the probe of the host is given'
+	shift
+	timeout 120 /bin/sh "$here/$name" "$@" </dev/null
+	;;
 texts.sh)
 	# The files of the release that runs, never what somebody wrote into those in place.
 	if [ $# -ne 4 ] || [ -n "$4" ]; then refuse 'only the texts of the running release are given'; fi
-	set -- "$1" "$2" "$3" released
+	# Paths below that folder alone, whatever else the script may understand.
+	grep -v -e '^/' -e '^@' -e '\.\.' | timeout 120 /bin/sh "$here/$name" "$2" "$3" released
 	;;
 esac
-shift
-timeout 120 /bin/sh "$here/$name" "$@"
