@@ -46,16 +46,8 @@ impl Early {
         }
     }
 
-    /// The project has no mistake: who has connected may log in.
-    pub(super) fn log_in(&self) {
-        if self.begun.elapsed() < STALE {
-            self.may_log_in.send_replace(true);
-        } else {
-            self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        }
-    }
-
-    /// The connection to `host` that was begun, the first time; another one after that.
+    /// The connection to `host` that was begun, the first time; another one after that. Who asks for it has read the
+    /// project and found no mistake: all that have connected may log in from now on.
     ///
     /// # Errors
     /// Those of the connection.
@@ -66,6 +58,11 @@ impl Early {
         events: &event::Sender,
     ) -> Result<Session> {
         let name = host.name.to_string();
+        let may_log_in = *self.may_log_in.borrow();
+        if !may_log_in && self.begun.elapsed() >= STALE {
+            self.pending.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+        self.may_log_in.send_replace(true);
         let begun = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         let Some(mut task) = begun else { return reach::connect(environment, host, events).await };
         let clock = Clock::start(events, &name, Stage::Connect);

@@ -369,7 +369,6 @@ fn project_goal<'a>(
     move |events| {
         let early = Early::default();
         let loaded = hosts::load_and(context, environment, events, |environment| early.begin(environment))?;
-        early.log_in();
         Ok(Goal::Project(loaded, Arc::new(early)))
     }
 }
