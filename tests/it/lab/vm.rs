@@ -1,5 +1,5 @@
 //! The stack on a machine with a kernel of its own: Debian's, under qemu (`tests/lab/lab.sh vm`). There control groups are of
-//! version 2, a reboot is one, and power can be lost. Without hardware acceleration it takes most of an hour.
+//! version 2, a reboot is one, and power can be lost. Without hardware acceleration it takes a quarter of an hour.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -74,7 +74,7 @@ impl Clock {
 }
 
 #[test]
-#[ignore = "boots a machine without hardware acceleration: most of an hour"]
+#[ignore = "boots a machine without hardware acceleration: a quarter of an hour"]
 fn the_stack_on_a_machine_of_its_own_survives_a_reboot_and_a_power_loss() {
     let _turn = turn();
     let mut clock = Clock::start();
