@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::reach::{self, Clock};
+use super::reach;
 use crate::error::{Error, Kind, Result};
-use crate::event::{self, Stage};
+use crate::event;
 use crate::inventory::{Environment, Host};
 use crate::ssh::{Options, Session};
 
@@ -65,13 +65,13 @@ impl Early {
         self.may_log_in.send_replace(true);
         let begun = self.pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
         let Some(mut task) = begun else { return reach::connect(environment, host, events).await };
-        let clock = Clock::start(events, &name, Stage::Connect);
-        let session = match task.join_next().await {
-            Some(Ok(session)) => session?,
-            Some(Err(error)) => return Err(Error::new(Kind::Internal, "connect").cause(error)),
-            None => return reach::connect(environment, host, events).await,
+        let connecting = async {
+            match task.join_next().await {
+                Some(Ok(session)) => session,
+                Some(Err(error)) => Err(Error::new(Kind::Internal, "connect").cause(error)),
+                None => Session::connect(host, &reach::options(environment)).await,
+            }
         };
-        clock.done(format!("{} is {}", host.address, session.fingerprint()));
-        Ok(session)
+        reach::connect_by(host, events, connecting).await
     }
 }

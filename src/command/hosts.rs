@@ -10,7 +10,7 @@ use super::Context;
 use super::deploy::{self as one, Goal, Manner};
 use super::interrupt::Interrupt;
 use super::machines::Machines;
-use super::project::{self, Base, Loaded};
+use super::project::{self, Base, Loaded, Opening};
 use super::reach::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Stage};
@@ -43,7 +43,7 @@ pub(super) fn load(
     environment: Option<&str>,
     events: &crate::event::Sender,
 ) -> Result<Arc<Loaded>> {
-    load_and(context, environment, events, |_| ())
+    load_and(context, environment, events, Opening::Demanded, |_| ())
 }
 
 /// The same; `known` is told the inventory as soon as it is read and has no mistake.
@@ -51,29 +51,12 @@ pub(super) fn load_and(
     context: &Context<'_>,
     environment: Option<&str>,
     events: &crate::event::Sender,
+    opening: Opening,
     known: impl FnOnce(&Environment),
 ) -> Result<Arc<Loaded>> {
     let clock = Clock::start(events, "", Stage::Load);
-    let loaded = project::load(context.root, environment, context.identity, known)?;
+    let loaded = project::load(context.root, environment, context.identity, opening, known)?;
     redact(context, &loaded.secrets);
-    say_loaded(&loaded, clock, events);
-    Ok(loaded)
-}
-
-/// The same, and its secrets stay closed.
-pub(super) fn load_closed(
-    context: &Context<'_>,
-    environment: Option<&str>,
-    events: &crate::event::Sender,
-    known: impl FnOnce(&Environment),
-) -> Result<Arc<Loaded>> {
-    let clock = Clock::start(events, "", Stage::Load);
-    let loaded = project::load_closed(context.root, environment, known)?;
-    say_loaded(&loaded, clock, events);
-    Ok(loaded)
-}
-
-fn say_loaded(loaded: &Loaded, clock: Clock<'_>, events: &crate::event::Sender) {
     let environment = &loaded.environment;
     // What is found on the host makes another release of it, the secrets that it has as well.
     let is_whole = loaded.release.sought.is_empty() && !loaded.closed;
@@ -91,6 +74,7 @@ fn say_loaded(loaded: &Loaded, clock: Clock<'_>, events: &crate::event::Sender) 
             hosts => count(hosts.len(), "host"),
         }
     ));
+    Ok(loaded)
 }
 
 /// `provision deploy` and `rollback`: each host at once, towards its goal.

@@ -36,6 +36,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use self::deploy::Goal;
 use self::early::Early;
 use self::options::{ReportFiles, Rollout};
+use self::project::Opening;
 use crate::error::Result;
 use crate::event::Sender;
 use crate::inventory::Environment;
@@ -309,20 +310,14 @@ async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
         Command::Plan { environment, authorize: Some(file), .. } => {
             plan_key::run(&context, environment.as_deref(), file)
         }
-        Command::Plan { environment, detailed_exitcode, without_secrets: false, .. } => {
-            plan::run(&context, project_goal(&context, environment.as_deref()), *detailed_exitcode).await
-        }
-        Command::Plan { environment, detailed_exitcode, without_secrets: true, .. } => {
-            let goal = |events: &Sender| {
-                let early = Early::default();
-                let known = |environment: &Environment| early.begin(environment);
-                let loaded = hosts::load_closed(&context, environment.as_deref(), events, known)?;
-                Ok(Goal::Project(loaded, Arc::new(early)))
-            };
+        Command::Plan { environment, detailed_exitcode, without_secrets, .. } => {
+            let opening = if *without_secrets { Opening::Never } else { Opening::Demanded };
+            let goal = project_goal(&context, environment.as_deref(), opening);
             plan::run(&context, goal, *detailed_exitcode).await
         }
         Command::Deploy { environment, rollout } => {
-            rollout.run(&context, "deploy", project_goal(&context, environment.as_deref())).await
+            let goal = project_goal(&context, environment.as_deref(), Opening::Demanded);
+            rollout.run(&context, "deploy", goal).await
         }
         Command::Rollback { words, with_secrets, rollout } => {
             let target = rollback::Target { release: words.get(1).cloned(), with_secrets: *with_secrets };
@@ -365,10 +360,12 @@ async fn run(cli: &Cli, output: &Output, files: &Files) -> Result<ExitCode> {
 fn project_goal<'a>(
     context: &'a Context<'a>,
     environment: Option<&'a str>,
+    opening: Opening,
 ) -> impl FnOnce(&Sender) -> Result<Goal> + 'a {
     move |events| {
         let early = Early::default();
-        let loaded = hosts::load_and(context, environment, events, |environment| early.begin(environment))?;
+        let known = |environment: &Environment| early.begin(environment);
+        let loaded = hosts::load_and(context, environment, events, opening, known)?;
         Ok(Goal::Project(loaded, Arc::new(early)))
     }
 }

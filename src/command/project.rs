@@ -164,8 +164,8 @@ impl Gathered {
     }
 }
 
-/// Loads an environment whole. All mistakes that can be found offline are found here, together. `known` is told the
-/// inventory as soon as it is read and has no mistake.
+/// Loads an environment whole. All mistakes that can be found offline are found here, together. Secrets that stay closed
+/// are for a plan alone. `known` is told the inventory as soon as it is read and has no mistake.
 ///
 /// # Errors
 /// Usage: what is wrong with inventory, stack or secrets.
@@ -173,13 +173,17 @@ pub(super) fn load(
     root: &Path,
     name: Option<&str>,
     identity: Option<&Path>,
+    opening: Opening,
     known: impl FnOnce(&Environment),
 ) -> Result<Arc<Loaded>> {
     let name = Environment::choose(root, name)?;
-    let mut gathered = Gathered::read(root, &name, identity, Opening::Demanded, known)?;
-    match (gathered.environment.take(), gathered.release.take(), gathered.secrets.take()) {
+    let mut gathered = Gathered::read(root, &name, identity, opening, known)?;
+    let closed = opening == Opening::Never;
+    let secrets = if closed { Some(Secrets::empty()) } else { gathered.secrets.take() };
+    match (gathered.environment.take(), gathered.release.take(), secrets) {
         (Some(environment), Some(release), Some(secrets)) if gathered.problems.is_empty() => {
-            Ok(Arc::new(Loaded::new(environment, Arc::new(secrets), release, gathered.checks)))
+            let loaded = Loaded::new(environment, Arc::new(secrets), release, gathered.checks);
+            Ok(Arc::new(Loaded { closed, ..loaded }))
         }
         _ => Err(gathered.error()),
     }
@@ -284,26 +288,6 @@ impl Loaded {
         let loaded =
             Self::with(environment, self.secrets.clone(), release, self.checks.clone(), &fingerprints);
         Self { closed: true, ..loaded }
-    }
-}
-
-/// Loads an environment and leaves its secrets closed: for a plan alone. `known` is told the inventory, as by [`load`].
-///
-/// # Errors
-/// Usage: what is wrong with inventory or stack.
-pub(super) fn load_closed(
-    root: &Path,
-    name: Option<&str>,
-    known: impl FnOnce(&Environment),
-) -> Result<Arc<Loaded>> {
-    let name = Environment::choose(root, name)?;
-    let mut gathered = Gathered::read(root, &name, None, Opening::Never, known)?;
-    match (gathered.environment.take(), gathered.release.take()) {
-        (Some(environment), Some(release)) if gathered.problems.is_empty() => {
-            let loaded = Loaded::new(environment, Arc::new(Secrets::empty()), release, gathered.checks);
-            Ok(Arc::new(Loaded { closed: true, ..loaded }))
-        }
-        _ => Err(gathered.error()),
     }
 }
 

@@ -67,8 +67,20 @@ pub(super) async fn connect(
     host: &Host,
     events: &event::Sender,
 ) -> Result<Session> {
+    connect_by(host, events, Session::connect(host, &options(environment))).await
+}
+
+/// The same by `connecting`, which may have begun before.
+///
+/// # Errors
+/// Those of the connection.
+pub(super) async fn connect_by(
+    host: &Host,
+    events: &event::Sender,
+    connecting: impl Future<Output = Result<Session>>,
+) -> Result<Session> {
     let clock = Clock::start(events, &host.name.to_string(), Stage::Connect);
-    let session = Session::connect(host, &options(environment)).await?;
+    let session = connecting.await?;
     clock.done(format!("{} is {}", host.address, session.fingerprint()));
     Ok(session)
 }
